@@ -1,0 +1,1 @@
+"""What a quantised network is: types, attributes and ops."""

@@ -1,0 +1,87 @@
+"""Functions of one integer as thresholds: from a tabulated chain to its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A monotone function of an integer for each channel, as counted thresholds.
+
+        k = |{t : n >= thresholds[c, t]}|
+        f[c](n) = offset + (T - k if falling[c] else k)
+
+    Attributes:
+        thresholds: [C, T], sorted over T.
+        falling: [C].
+        offset: level of a count of 0.
+    """
+
+    thresholds: Integers
+    falling: Booleans
+    offset: int
+
+
+def steps_of_table(values: Integers, table: Integers) -> Steps | None:
+    """The steps of a tabulated function, or None where a channel is not monotone.
+
+    Args:
+        values: [R] arguments in rising order.
+        table: [R, C] results.
+    """
+    change = np.diff(table, axis=0)
+    rises: Booleans = np.all(change >= 0, axis=0)
+    falls: Booleans = np.all(change <= 0, axis=0)
+    if not bool(np.all(rises | falls)):
+        return None
+    falling: Booleans = np.logical_not(rises)
+    low, high = int(table.min()), int(table.max())
+    count = high - low
+    rising = np.where(falling, high - table, table - low)
+    beyond = int(values[-1]) + 1
+    thresholds = np.full((table.shape[1], count), beyond, np.int64)
+    arguments = np.append(values, beyond)
+    for t in range(count):
+        # The first argument whose count exceeds t, or one beyond the last.
+        thresholds[:, t] = arguments[(rising <= t).sum(axis=0)]
+    return Steps(thresholds, falling, low)
+
+
+def steps_by_bisection(
+    low: int,
+    high: int,
+    falling: Booleans,
+    function: Callable[[Integers], Integers],
+) -> Steps:
+    """The steps of a function that is known to be monotone, by bisection.
+
+    Args:
+        low: least argument.
+        high: greatest argument.
+        falling: [C], the known direction of each channel.
+        function: results [R, C] for arguments [R, C].
+    """
+    channels = falling.size
+    ends = function(np.array([[low] * channels, [high] * channels], np.int64))
+    least, greatest = int(ends.min()), int(ends.max())
+    count = greatest - least
+    below = np.full((count, channels), low, np.int64)
+    above = np.full((count, channels), high + 1, np.int64)
+    wanted = np.arange(1, count + 1).reshape(-1, 1)
+    while bool((below < above).any()):
+        # below + above could overflow near the ends of 64 bits.
+        middle = below + (above - below) // 2
+        levels = function(np.minimum(middle, high))
+        rising = np.where(falling, greatest - levels, levels - least)
+        reached = (rising >= wanted) | (middle > high)
+        above = np.where(reached, middle, above)
+        below = np.where(reached, below, np.minimum(middle + 1, above))
+    return Steps(below.T.copy(), falling, least)
