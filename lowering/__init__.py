@@ -1,0 +1,1 @@
+"""Ways out of the dialects: interpreter, C, hardware."""

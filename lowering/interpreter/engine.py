@@ -1,0 +1,190 @@
+"""`Interpreter`: runs the functions of a module, op by op, on batches of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import CallOp as FuncCallOp
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.dialects.hw import HWModuleOp
+from xdsl.ir import Operation, SSAValue
+
+from lowering.interpreter.flow import run_unit
+from lowering.interpreter.levels import LevelError, fit_levels
+from lowering.interpreter.network import run_network_op
+from lowering.interpreter.packed import run_packed_op
+from lowering.interpreter.values import Value, as_array
+from qdialect.calls import CallOp
+from qdialect.constants import ConstantOp, LoadOp, weight_of
+from qdialect.data import Array
+from qdialect.packed import PackedType
+from qdialect.types import element_of, is_real, shape_of
+
+# Computes the results of a core from its operands, frames along the leading axis.
+Core: TypeAlias = Callable[[Sequence[Array]], Sequence[Array]]
+# Called after each op with its results, in execution order.
+Listener: TypeAlias = Callable[[Operation, Sequence[Value]], None]
+# Runs an op of a plug-in dialect: its results, or None where it is not his.
+Implementation: TypeAlias = Callable[
+    [Operation, Sequence[Value]], "Sequence[Value] | None"
+]
+
+
+class InterpreterError(Exception):
+    """A module or an input that the interpreter cannot run; one line, for the user."""
+
+
+class Interpreter:
+    """Runs a module of any level.
+
+    Args:
+        module: verified IR of any level.
+        core: runs `qnn.call` instead of the callee in the module, where given.
+        listener: is told of every op that ran.
+        implementations: ops of other dialects, tried before a refusal.
+    """
+
+    def __init__(
+        self,
+        module: ModuleOp,
+        *,
+        core: Core | None = None,
+        listener: Listener | None = None,
+        implementations: Sequence[Implementation] = (),
+    ):
+        self._module = module
+        self._core = core
+        self._listener = listener
+        self._families: tuple[Implementation, ...] = (
+            run_network_op,
+            run_packed_op,
+            run_unit,
+            *implementations,
+        )
+        self._constants: dict[Operation, Value] = {}
+
+    def run(self, inputs: Sequence[Array], entry: str = "main") -> list[Array]:
+        """Run a function.
+
+        Args:
+            inputs: an array for each argument: the argument's shape with any number of
+                frames along the leading axis, or the shape of one frame without it.
+                Real arguments take any numbers; integer ones only values of the type.
+            entry: name of the function.
+
+        Returns:
+            An array for each result: float32 for real ones, integers for levels.
+
+        Raises:
+            InterpreterError: no such function, an input that does not fit its
+                argument, or an op that has no implementation.
+        """
+        function = self._function(entry)
+        arguments = list(function.body.block.args)
+        if len(inputs) != len(arguments):
+            raise InterpreterError(
+                f"@{entry} takes {len(arguments)} inputs, got {len(inputs)}"
+            )
+        frames = [
+            fit_input(argument, array, index)
+            for index, (argument, array) in enumerate(
+                zip(arguments, inputs, strict=True)
+            )
+        ]
+        return [as_array(value) for value in self._run_function(function, frames)]
+
+    def _function(self, name: str) -> FuncOp:
+        for op in self._module.body.block.ops:
+            if isinstance(op, FuncOp) and op.sym_name.data == name:
+                return op
+        raise InterpreterError(f"the module has no function @{name}")
+
+    def _run_function(
+        self, function: FuncOp, inputs: Sequence[Value]
+    ) -> Sequence[Value]:
+        block = function.body.block
+        values: dict[SSAValue, Value] = dict(zip(block.args, inputs, strict=True))
+        for op in block.ops:
+            operands = [values[operand] for operand in op.operands]
+            if isinstance(op, ReturnOp):
+                return operands
+            results = self._run_op(op, operands)
+            if self._listener is not None:
+                self._listener(op, results)
+            values.update(zip(op.results, results, strict=True))
+        return []
+
+    def _run_op(self, op: Operation, operands: Sequence[Value]) -> Sequence[Value]:
+        match op:
+            case ConstantOp() | LoadOp():
+                return [self._constant(op)]
+            case CallOp():
+                return self._call(op, operands)
+            case FuncCallOp():
+                callee = self._function(op.callee.string_value())
+                return self._run_function(callee, operands)
+            case _:
+                pass
+        for family in self._families:
+            results = family(op, operands)
+            if results is not None:
+                return results
+        raise InterpreterError(f"the interpreter has no implementation of {op.name}")
+
+    def _call(self, op: CallOp, operands: Sequence[Value]) -> Sequence[Value]:
+        arrays = [as_array(value) for value in operands]
+        if self._core is not None:
+            return list(self._core(arrays))
+        name = op.callee.string_value()
+        for symbol in self._module.body.block.ops:
+            if isinstance(symbol, HWModuleOp) and symbol.sym_name.data == name:
+                # The simulator is a large import that other levels do without.
+                from lowering.interpreter.wires import run_circuit
+
+                return run_circuit(self._module, name, arrays)
+        return self._run_function(self._function(name), arrays)
+
+    def _constant(self, op: ConstantOp | LoadOp) -> Value:
+        if op not in self._constants:
+            if isinstance(op, ConstantOp):
+                data = op.value
+            elif (weight := weight_of(op)) is not None:
+                data = weight.value
+            else:
+                raise InterpreterError(
+                    f"the module has no constant {op.weight.string_value()!r}"
+                )
+            self._constants[op] = data.to_numpy()
+        return self._constants[op]
+
+
+def fit_input(argument: SSAValue, array: Array, index: int) -> Array:
+    """`array` as frames of an argument's type.
+
+    Raises:
+        InterpreterError: its shape or its values do not fit; NaN is refused.
+    """
+    if isinstance(argument.type, PackedType):
+        return array
+    shape = shape_of(argument)
+    if array.shape == shape[1:]:
+        array = array[np.newaxis]
+    if array.ndim != len(shape) or array.shape[1:] != shape[1:]:
+        expected = ["N", *map(str, shape[1:])]
+        raise InterpreterError(
+            f"input {index} must have shape [{', '.join(expected)}], "
+            f"got {list(array.shape)}"
+        )
+    element = element_of(argument)
+    if is_real(element):
+        real = array.astype(np.float32)
+        if np.isnan(real).any():
+            raise InterpreterError(f"input {index} holds NaN")
+        return real
+    try:
+        return fit_levels(array, element, f"input {index}")
+    except LevelError as error:
+        raise InterpreterError(str(error)) from None

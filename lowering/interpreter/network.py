@@ -1,0 +1,86 @@
+"""The network and integer levels: `qnn` on real tensors and on levels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from xdsl.ir import Operation
+
+from lowering.interpreter.products import integer_matmul, real_matmul
+from lowering.interpreter.values import Scaled, Value, as_array, scaled
+from qdialect.data import Array
+from qdialect.linear import MatMulOp
+from qdialect.quantisers import DequantizeOp
+from qdialect.selection import SoftmaxOp, TopKOp
+from qdialect.semantics import evaluate, storage_dtype
+from qdialect.shaping import ReshapeOp, TransposeOp
+from qdialect.types import element_of, is_real, shape_of
+
+
+def run_network_op(op: Operation, operands: Sequence[Value]) -> list[Value] | None:
+    """Results of an op of the network or the integer level, or None for any other."""
+    match op:
+        case MatMulOp() if is_real(element_of(op.out)):
+            return [real_matmul(operands[0], operands[1])]
+        case MatMulOp():
+            sums = integer_matmul(as_array(operands[0]), as_array(operands[1]))
+            return [sums.astype(storage_dtype(element_of(op.out)))]
+        case DequantizeOp():
+            levels, scale, zero_point = map(as_array, operands)
+            lazy = scaled(levels, scale, zero_point)
+            if lazy is not None:
+                return [lazy]
+        case ReshapeOp() | TransposeOp() if isinstance(operands[0], Scaled):
+            return [_move_scaled(op, operands[0])]
+        case TransposeOp():
+            return [as_array(operands[0]).transpose(op.axes)]
+        case TopKOp():
+            return _run_top_k(op, as_array(operands[0]))
+        case SoftmaxOp():
+            return [_softmax(as_array(operands[0]), op.axis.value.data)]
+        case _:
+            pass
+    result = evaluate(op, [as_array(value) for value in operands])
+    return None if result is None else [result]
+
+
+def _run_top_k(op: TopKOp, x: Array) -> list[Value]:
+    axis = op.axis.value.data
+    values, indices = top_k(
+        x, shape_of(op.values)[axis], axis=axis, smallest=op.smallest is not None
+    )
+    return [values, indices.astype(storage_dtype(element_of(op.indices)))]
+
+
+def _move_scaled(op: ReshapeOp | TransposeOp, value: Scaled) -> Value:
+    if value.scale.size != 1:
+        return _move(op, value.real())
+    return Scaled(_move(op, value.levels), value.scale.reshape(1))
+
+
+def _move(op: ReshapeOp | TransposeOp, array: Array) -> Array:
+    if isinstance(op, TransposeOp):
+        return array.transpose(op.axes)
+    shape = shape_of(op.out)
+    return array.reshape((-1, *shape[1:]) if shape[0] == 1 else shape)
+
+
+def top_k(x: Array, k: int, *, axis: int, smallest: bool) -> tuple[Array, Array]:
+    """Values and indices of the k greatest (or smallest) elements along an axis.
+
+    The order is stable: of equal elements the one of the lower index comes first.
+    """
+    if smallest:
+        order = np.argsort(x, axis=axis, kind="stable")
+    else:
+        # Reversed before and after the sort, ties keep their rising order.
+        flipped = np.argsort(np.flip(x, axis=axis), axis=axis, kind="stable")
+        order = x.shape[axis] - 1 - np.flip(flipped, axis=axis)
+    indices = np.take(order, np.arange(k), axis=axis)
+    return np.take_along_axis(x, indices, axis=axis), indices
+
+
+def _softmax(x: Array, axis: int) -> Array:
+    shifted = np.exp(x - x.max(axis=axis, keepdims=True))
+    return (shifted / shifted.sum(axis=axis, keepdims=True)).astype(np.float32)

@@ -1,0 +1,76 @@
+"""Exact dot products of integers at the speed of floating-point BLAS."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lowering.interpreter.values import Scaled, Value, as_array
+from qdialect.data import Array
+from qdialect.semantics import Levels, Real
+
+# Every integer of magnitude up to 2**p is a number of the format.
+_FLOAT32_EXACT = 1 << 24
+_FLOAT64_EXACT = 1 << 53
+_INT64_LIMIT = 1 << 63
+
+
+def _magnitude(values: Levels) -> int:
+    if values.size == 0:
+        return 0
+    return max(-int(values.min()), int(values.max()), 0)
+
+
+def integer_matmul(x: Levels, weights: Levels) -> Levels:
+    """Exact `x @ weights.T`.
+
+    Args:
+        x: levels [.., MW].
+        weights: levels [MH, MW].
+
+    Returns:
+        Accumulators [.., MH], as int32 or int64.
+
+    Raises:
+        OverflowError: a sum could exceed 64 bits.
+    """
+    bound = _magnitude(x) * _magnitude(weights) * max(1, weights.shape[1])
+    if bound < _FLOAT32_EXACT:
+        product = x.astype(np.float32) @ weights.astype(np.float32).T
+        return product.astype(np.int32)
+    if bound < _FLOAT64_EXACT:
+        product = x.astype(np.float64) @ weights.astype(np.float64).T
+        return product.astype(np.int64)
+    if bound < _INT64_LIMIT:
+        return x.astype(np.int64) @ weights.astype(np.int64).T
+    raise OverflowError(
+        f"sums of {weights.shape[1]} products may exceed 64 bits (bound {bound})"
+    )
+
+
+def _row_scale(scale: Real, rows: int) -> Real | None:
+    """A weight scale as [MH] or [1], or None where it varies within a row."""
+    if scale.size == 1:
+        return scale.reshape(1)
+    if scale.shape == (rows, 1):
+        return scale.reshape(rows)
+    return None
+
+
+def real_matmul(x: Value, weights: Value) -> Value:
+    """`x @ weights.T` on real tensors.
+
+    Where both stand for levels with one scale a row, the sum of the levels is exact and
+    the result stands for levels too; otherwise it is the sum in float64 rounded once.
+
+    Args:
+        x: real [.., MW].
+        weights: real [MH, MW].
+    """
+    if isinstance(x, Scaled) and isinstance(weights, Scaled) and x.scale.size == 1:
+        row_scale = _row_scale(weights.scale, weights.levels.shape[0])
+        if row_scale is not None:
+            sums = integer_matmul(x.levels, weights.levels)
+            return Scaled(sums, x.scale.reshape(1) * row_scale)
+    left: Array = as_array(x).astype(np.float64)
+    right: Array = as_array(weights).astype(np.float64)
+    return (left @ right.T).astype(np.float32)
