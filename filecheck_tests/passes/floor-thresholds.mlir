@@ -1,0 +1,83 @@
+// RUN: qopt %s --split-input-file --verify-diagnostics -p floor-thresholds | filecheck %s
+
+// sign(0.5 * n + [0.25, -0.25]): floor(0.5) is 0 and the tie goes up.
+// CHECK-LABEL: func.func @sign_of_bias
+func.func @sign_of_bias(%n: tensor<1x2xsi4>) -> tensor<1x2x!qnn.bipolar> {
+  %s = qnn.constant <tensor<f32>, [0.5]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  %b = qnn.constant <tensor<2xf32>, [0.25, -0.25]>
+  %x = qnn.dequantize %n, %s, %z : tensor<1x2xsi4>, tensor<f32>, tensor<f32> -> tensor<1x2xf32>
+  %y = qnn.add %x, %b : tensor<1x2xf32>, tensor<2xf32> -> tensor<1x2xf32>
+  // CHECK: %[[T:.*]] = qnn.constant <tensor<2x1xui1>, [0, 1]>
+  // CHECK: qnn.threshold %n, %[[T]] offset 0 axis 1 : tensor<1x2xsi4>, tensor<2x1xui1> -> tensor<1x2x!qnn.bipolar>
+  // CHECK-NOT: qnn.add
+  %0 = qnn.sign %y : tensor<1x2xf32> -> tensor<1x2x!qnn.bipolar>
+  func.return %0 : tensor<1x2x!qnn.bipolar>
+}
+
+// -----
+
+// Factors 1, -1 and 0: a rising, a falling and a constant channel.
+// CHECK-LABEL: func.func @gammas
+func.func @gammas(%n: tensor<1x3xsi4>) -> tensor<1x3xui2> {
+  %s = qnn.constant <tensor<f32>, [1.0]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  %g = qnn.constant <tensor<3xf32>, [1.0, -1.0, 0.0]>
+  %x = qnn.dequantize %n, %s, %z : tensor<1x3xsi4>, tensor<f32>, tensor<f32> -> tensor<1x3xf32>
+  %y = qnn.mul %x, %g : tensor<1x3xf32>, tensor<3xf32> -> tensor<1x3xf32>
+  // CHECK: %[[T:.*]] = qnn.constant <tensor<3x3xsi5>, [1, 2, 3, -2, -1, 0, 8, 8, 8]>
+  // CHECK: %[[F:.*]] = qnn.constant <tensor<3xui1>, [0, 1, 0]>
+  // CHECK: qnn.threshold %n, %[[T]] falling %[[F]]
+  %0 = qnn.quantize %y, %s, %z rounding half_even : tensor<1x3xf32>, tensor<f32>, tensor<f32> -> tensor<1x3xui2>
+  func.return %0 : tensor<1x3xui2>
+}
+
+// -----
+
+// |n| turns back: a table.
+// CHECK-LABEL: func.func @table
+func.func @table(%n: tensor<1x1xsi3>) -> tensor<1x1xui2> {
+  %s = qnn.constant <tensor<f32>, [1.0]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  %x = qnn.dequantize %n, %s, %z : tensor<1x1xsi3>, tensor<f32>, tensor<f32> -> tensor<1x1xf32>
+  %y = qnn.abs %x : tensor<1x1xf32> -> tensor<1x1xf32>
+  // CHECK: %[[T:.*]] = qnn.constant <tensor<1x8xui2>, [3, 3, 2, 1, 0, 1, 2, 3]>
+  // CHECK: qnn.lookup %n, %[[T]] low -4 axis 1
+  %0 = qnn.quantize %y, %s, %z rounding half_even : tensor<1x1xf32>, tensor<f32>, tensor<f32> -> tensor<1x1xui2>
+  func.return %0 : tensor<1x1xui2>
+}
+
+// -----
+
+// The order of the elements is that of the accumulators.
+// CHECK-LABEL: func.func @argmax
+func.func @argmax(%n: tensor<1x3xsi4>) -> tensor<1x1xui2> {
+  %s = qnn.constant <tensor<f32>, [0.3]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  %x = qnn.dequantize %n, %s, %z : tensor<1x3xsi4>, tensor<f32>, tensor<f32> -> tensor<1x3xf32>
+  // CHECK: qnn.topk %n axis 1 : tensor<1x3xsi4>
+  %v, %i = qnn.topk %x axis 1 : tensor<1x3xf32> -> tensor<1x1xf32>, tensor<1x1xui2>
+  func.return %i : tensor<1x1xui2>
+}
+
+// -----
+
+// A quantiser of real numbers has no accumulator and stays.
+// CHECK-LABEL: func.func @input
+func.func @input(%x: tensor<1x3xf32>) -> tensor<1x3x!qnn.bipolar> {
+  // CHECK: qnn.sign %x
+  %0 = qnn.sign %x : tensor<1x3xf32> -> tensor<1x3x!qnn.bipolar>
+  func.return %0 : tensor<1x3x!qnn.bipolar>
+}
+
+// -----
+
+// CHECK: floor-thresholds: qnn.sign (node 'act'): the accumulator's range [-2147483648, 2147483647] is too large to tabulate
+func.func @too_large(%n: tensor<1x3xsi32>) -> tensor<1x3x!qnn.bipolar> {
+  %s = qnn.constant <tensor<f32>, [0.3]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  %x = qnn.dequantize %n, %s, %z : tensor<1x3xsi32>, tensor<f32>, tensor<f32> -> tensor<1x3xf32>
+  %y = qnn.tanh %x : tensor<1x3xf32> -> tensor<1x3xf32>
+  %0 = qnn.sign %y : tensor<1x3xf32> -> tensor<1x3x!qnn.bipolar> loc("act")
+  func.return %0 : tensor<1x3x!qnn.bipolar>
+}

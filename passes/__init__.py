@@ -1,0 +1,1 @@
+"""Rewrites on the dialects, one pass a file."""

@@ -1,0 +1,77 @@
+"""`narrow-accumulators`: give every accumulator the type its weights prove enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
+from xdsl.utils.exceptions import PassFailedException
+
+from qdialect.elementwise import BinaryOp
+from qdialect.linear import MatMulOp
+from qdialect.ranges import exact_bounds
+from qdialect.shaping import ReshapeOp, TransposeOp
+from qdialect.types import (
+    element_of,
+    integer_type_for,
+    is_level,
+    signed,
+    tensor_type,
+    value_range,
+    width_bits,
+    with_element,
+)
+
+
+def _retype(value: SSAValue, element: Attribute) -> None:
+    Rewriter.replace_value_with_new_type(
+        value, with_element(tensor_type(value), element)
+    )
+
+
+def _narrow(op: Operation, out: SSAValue) -> None:
+    """Give `out` the narrowest signed type of its proven range."""
+    low, high = exact_bounds(out)
+    needed = integer_type_for(low, high)
+    if low >= 0:
+        # Accumulators are signed, so that a threshold compares like with like.
+        needed = signed(width_bits(needed) + 1)
+    least, greatest = value_range(element_of(out))
+    if low < least or high > greatest:
+        raise PassFailedException(
+            f"narrow-accumulators: {op.name} reaches [{low}, {high}], which "
+            f"{element_of(out)} does not hold"
+        )
+    returned = any(isinstance(use.operation, ReturnOp) for use in out.uses)
+    if width_bits(needed) < width_bits(element_of(out)) and not returned:
+        _retype(out, needed)
+
+
+@dataclass(frozen=True)
+class NarrowAccumulatorsPass(ModulePass):
+    """Narrow the results of integer `qnn.matmul`, `qnn.add`, `qnn.sub` and `qnn.mul`.
+
+    The range of a sum is computed from the actual weights and the range of the input,
+    row by row, and the narrowest `siN` that holds every row is taken. Exact, since no
+    value outside the range can occur. A type that is too narrow for the range is
+    refused; the result of a function keeps its type, which is the function's.
+    """
+
+    name = "narrow-accumulators"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for inner in op.walk():
+            match inner:
+                case MatMulOp() | BinaryOp() if is_level(element_of(inner.out)):
+                    _narrow(inner, inner.out)
+                case ReshapeOp() | TransposeOp():
+                    element = element_of(inner.input)
+                    if is_level(element) and element != element_of(inner.out):
+                        _retype(inner.out, element)
+                case _:
+                    pass

@@ -1,0 +1,62 @@
+"""`outline-core`: levels inside, real numbers outside, same results."""
+
+import numpy as np
+import pytest
+from pass_agreement import TO_INTEGER, apply, assert_same
+from random_networks import NetworkBuilder, random_frames, random_mlp
+from xdsl.dialects.builtin import TensorType
+from xdsl.dialects.func import FuncOp
+from xdsl.utils.exceptions import PassFailedException
+
+from passes.lower_to_integer import LowerToIntegerPass
+from passes.outline_core import OutlineCorePass
+from qdialect.constants import constant
+from qdialect.elementwise import MulOp
+from qdialect.linear import MatMulOp
+from qdialect.quantisers import QuantizeOp
+from qdialect.types import F32, TernaryType, element_of, is_level, signed
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_core_works_on_levels_only(seed: int) -> None:
+    module = random_mlp(seed)
+    after = apply(module, *TO_INTEGER)
+    functions = {f.sym_name.data: f for f in after.body.ops if isinstance(f, FuncOp)}
+    assert set(functions) == {"main", "core"}
+    core = functions["core"]
+    values = [v for op in core.body.walk() for v in (*op.operands, *op.results)]
+    assert all(is_level(element_of(v)) for v in values)
+    main = functions["main"]
+    assert not any(isinstance(op, MatMulOp) for op in main.walk())
+    assert_same(module, after, [random_frames(module, 50, seed)])
+
+
+def test_a_network_without_integer_layers_is_refused() -> None:
+    builder = NetworkBuilder(3, 0)
+    builder.relu()
+    with pytest.raises(PassFailedException, match="no integer layer"):
+        apply(builder.module(), OutlineCorePass())
+
+
+def test_a_real_operation_between_layers_is_refused() -> None:
+    builder = NetworkBuilder(4, 0)
+    builder.quantise(signed(3), 0.5)
+    builder.linear(4, TernaryType())
+    other = constant(np.array(0.3, np.float32))
+    builder.block.add_op(other)
+    op = MulOp(builder.value, other, TensorType(F32, (1, 4)))
+    builder.block.add_op(op)
+    builder.value = op.out
+    builder.quantise(signed(3), 0.5)
+    builder.linear(3, TernaryType())
+    # Without floor-thresholds the chain before the second layer is still real.
+    with pytest.raises(PassFailedException, match="stands between integer layers"):
+        apply(builder.module(), LowerToIntegerPass(), OutlineCorePass())
+
+
+def test_input_quantisers_stay_outside() -> None:
+    module = random_mlp(3)
+    after = apply(module, *TO_INTEGER)
+    main, core = (f for f in after.body.ops if isinstance(f, FuncOp))
+    assert any(isinstance(op, QuantizeOp) for op in main.walk())
+    assert not any(isinstance(op, QuantizeOp) for op in core.walk())
