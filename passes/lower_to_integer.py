@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from xdsl.context import Context
@@ -16,9 +17,10 @@ from xdsl.pattern_rewriter import (
     RewritePattern,
     op_type_rewrite_pattern,
 )
+from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
-from qdialect.chains import chain_to
+from qdialect.chains import chain_to, data_operand, is_elementwise
 from qdialect.constants import constant, constant_array
 from qdialect.data import Array
 from qdialect.linear import MatMulOp
@@ -42,10 +44,11 @@ from qdialect.types import (
 _MAX_TABULATED = 1 << 16
 
 
-class MoveBeforeDequantize(RewritePattern):
-    """`reshape(dequantize(q))` becomes `dequantize(reshape(q))`; transpose likewise.
+class MoveTowardsLevels(RewritePattern):
+    """`reshape(f(x))` becomes `f(reshape(x))`; transpose likewise.
 
-    Exact: no element changes. Only where scale and zero point are single numbers.
+    `f` is an element-wise operation whose constants are single numbers, so that it does
+    not tell elements apart: exact. In the end the move stands on the levels.
     """
 
     @op_type_rewrite_pattern
@@ -53,17 +56,21 @@ class MoveBeforeDequantize(RewritePattern):
         self, op: ReshapeOp | TransposeOp, rewriter: PatternRewriter, /
     ) -> None:
         source = op.input.owner
-        if not isinstance(source, DequantizeOp):
+        if not isinstance(source, Operation) or not is_elementwise(source):
             return
-        if any(n != 1 for v in (source.scale, source.zero_point) for n in shape_of(v)):
+        data = data_operand(source)
+        rank = len(shape_of(op.out))
+        others = [shape_of(v) for v in source.operands if v is not data]
+        if data is None or any(prod(s) != 1 or len(s) > rank for s in others):
             return
-        type_ = with_element(tensor_type(op.out), element_of(source.input))
+        type_ = with_element(tensor_type(op.out), element_of(data))
         if isinstance(op, ReshapeOp):
-            moved: ReshapeOp | TransposeOp = ReshapeOp(source.input, type_)
+            moved: ReshapeOp | TransposeOp = ReshapeOp(data, type_)
         else:
-            moved = TransposeOp(source.input, op.axes, type_)
-        result = DequantizeOp(moved, source.scale, source.zero_point, op.out.type)
-        moved.location = result.location = op.location
+            moved = TransposeOp(data, op.axes, type_)
+        moved.location = op.location
+        result = source.clone({data: moved.out})
+        Rewriter.replace_value_with_new_type(result.results[0], op.out.type)
         rewriter.replace(op, (moved, result), result.results)
 
 
@@ -236,7 +243,7 @@ def _accumulator(x: SSAValue, weights: SSAValue, columns: int) -> IntegerType:
 class LowerToIntegerPass(ModulePass):
     """Turn every real `qnn.matmul` of quantised tensors into an integer one.
 
-    1. Reshapes and transposes move before the dequantiser.
+    1. Reshapes and transposes move towards the levels that a value is made from.
     2. An affine chain of a tensor of levels becomes one dequantiser.
     3. The product is taken of the levels; its scale follows it.
 
@@ -247,9 +254,9 @@ class LowerToIntegerPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         moves = GreedyRewritePatternApplier(
-            [MoveBeforeDequantize(), AffineChainToDequantize()]
+            [MoveTowardsLevels(), AffineChainToDequantize()]
         )
         PatternRewriteWalker(moves).rewrite_module(op)
         PatternRewriteWalker(
-            GreedyRewritePatternApplier([IntegerProduct(), MoveBeforeDequantize()])
+            GreedyRewritePatternApplier([IntegerProduct(), MoveTowardsLevels()])
         ).rewrite_module(op)

@@ -141,6 +141,12 @@ def chain_to(value: SSAValue) -> Chain | None:
     return Chain(value, tuple(reversed(ops)))
 
 
+def is_elementwise(op: Operation) -> bool:
+    """Whether `op` maps each element alone, without a channel of its own."""
+    channelled = (ew.BatchNormOp, ThresholdOp, ReshapeOp)
+    return isinstance(op, _CHAIN_OPS) and not isinstance(op, channelled)
+
+
 def data_operand(op: Operation) -> SSAValue | None:
     """The one operand that is not a constant, or None where they are more or none."""
     computed = [operand for operand in op.operands if not is_constant(operand)]
