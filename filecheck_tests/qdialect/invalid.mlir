@@ -1,6 +1,6 @@
 // RUN: qopt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
 
-// CHECK: qnn.matmul: `input` must have shape [1, 4], got [1, 3]
+// CHECK: op 'qnn.matmul': `input` must have shape [1, 4], got [1, 3]
 func.func @f(%x: tensor<1x3xsi4>, %w: tensor<2x4xsi4>) {
   %0 = qnn.matmul %x, %w : tensor<1x3xsi4>, tensor<2x4xsi4> -> tensor<1x2xsi10>
   func.return
@@ -8,7 +8,7 @@ func.func @f(%x: tensor<1x3xsi4>, %w: tensor<2x4xsi4>) {
 
 // -----
 
-// CHECK: qnn.matmul: `input` and `weights` and `out` must be all real or all integer
+// CHECK: op 'qnn.matmul': `input` and `weights` and `out` must be all real or all integer
 func.func @f(%x: tensor<1x4xf32>, %w: tensor<2x4xsi4>) {
   %0 = qnn.matmul %x, %w : tensor<1x4xf32>, tensor<2x4xsi4> -> tensor<1x2xsi10>
   func.return
@@ -16,7 +16,7 @@ func.func @f(%x: tensor<1x4xf32>, %w: tensor<2x4xsi4>) {
 
 // -----
 
-// CHECK: qnn.sign: elements of `out` must be !qnn.bipolar, got si2
+// CHECK: op 'qnn.sign': elements of `out` must be !qnn.bipolar, got si2
 func.func @f(%x: tensor<1x4xf32>) {
   %0 = qnn.sign %x : tensor<1x4xf32> -> tensor<1x4xsi2>
   func.return
@@ -24,7 +24,7 @@ func.func @f(%x: tensor<1x4xf32>) {
 
 // -----
 
-// CHECK: qnn.relu: elements of `input` must be f32, !qnn.bipolar, !qnn.ternary, siN or uiN, got i8
+// CHECK: op 'qnn.relu': elements of `input` must be f32, !qnn.bipolar, !qnn.ternary, siN or uiN, got i8
 func.func @f(%x: tensor<1x4xi8>) {
   %0 = qnn.relu %x : tensor<1x4xi8> -> tensor<1x4xi8>
   func.return
@@ -32,7 +32,7 @@ func.func @f(%x: tensor<1x4xi8>) {
 
 // -----
 
-// CHECK: qnn.threshold: the levels [0, 4] do not fit ui2, which is [0, 3]
+// CHECK: op 'qnn.threshold': the levels [0, 4] do not fit ui2, which is [0, 3]
 func.func @f(%x: tensor<1x1xsi4>, %t: tensor<1x4xsi4>) {
   %0 = qnn.threshold %x, %t offset 0 axis 1 : tensor<1x1xsi4>, tensor<1x4xsi4> -> tensor<1x1xui2>
   func.return
@@ -40,7 +40,7 @@ func.func @f(%x: tensor<1x1xsi4>, %t: tensor<1x4xsi4>) {
 
 // -----
 
-// CHECK: qnn.threshold: a bipolar result needs one threshold and offset 0, got 2 and 0
+// CHECK: op 'qnn.threshold': a bipolar result needs one threshold and offset 0, got 2 and 0
 func.func @f(%x: tensor<1x1xsi4>, %t: tensor<1x2xsi4>) {
   %0 = qnn.threshold %x, %t offset 0 axis 1 : tensor<1x1xsi4>, tensor<1x2xsi4> -> tensor<1x1x!qnn.bipolar>
   func.return
@@ -48,7 +48,7 @@ func.func @f(%x: tensor<1x1xsi4>, %t: tensor<1x2xsi4>) {
 
 // -----
 
-// CHECK: qnn.threshold: `thresholds` must have shape [3, T], got [2, 1]
+// CHECK: op 'qnn.threshold': `thresholds` must have shape [3, T], got [2, 1]
 func.func @f(%x: tensor<1x3xsi4>, %t: tensor<2x1xsi4>) {
   %0 = qnn.threshold %x, %t offset 0 axis 1 : tensor<1x3xsi4>, tensor<2x1xsi4> -> tensor<1x3xui1>
   func.return
@@ -56,7 +56,7 @@ func.func @f(%x: tensor<1x3xsi4>, %t: tensor<2x1xsi4>) {
 
 // -----
 
-// CHECK: qnn.add: shapes [1, 3] and [2] do not broadcast
+// CHECK: op 'qnn.add': shapes [1, 3] and [2] do not broadcast
 func.func @f(%x: tensor<1x3xf32>, %y: tensor<2xf32>) {
   %0 = qnn.add %x, %y : tensor<1x3xf32>, tensor<2xf32> -> tensor<1x3xf32>
   func.return
@@ -64,7 +64,7 @@ func.func @f(%x: tensor<1x3xf32>, %y: tensor<2xf32>) {
 
 // -----
 
-// CHECK: qnn.hardtanh: low 1.0 must not exceed high 0.0
+// CHECK: op 'qnn.hardtanh': low 1.0 must not exceed high 0.0
 func.func @f(%x: tensor<1x3xf32>) {
   %0 = qnn.hardtanh %x low 1.0 high 0.0 : tensor<1x3xf32> -> tensor<1x3xf32>
   func.return
@@ -72,7 +72,7 @@ func.func @f(%x: tensor<1x3xf32>) {
 
 // -----
 
-// CHECK: qnn.batch_norm: axis must be in [0, 1], got 2
+// CHECK: op 'qnn.batch_norm': axis must be in [0, 1], got 2
 func.func @f(%x: tensor<1x3xf32>, %g: tensor<3xf32>) {
   %0 = qnn.batch_norm %x, %g, %g, %g, %g epsilon 0.0 axis 2 : tensor<1x3xf32>, tensor<3xf32>, tensor<3xf32>, tensor<3xf32>, tensor<3xf32> -> tensor<1x3xf32>
   func.return
@@ -80,7 +80,7 @@ func.func @f(%x: tensor<1x3xf32>, %g: tensor<3xf32>) {
 
 // -----
 
-// CHECK: qnn.reshape: [1, 6] and [1, 5] do not hold as many elements
+// CHECK: op 'qnn.reshape': [1, 6] and [1, 5] do not hold as many elements
 func.func @f(%x: tensor<1x6xf32>) {
   %0 = qnn.reshape %x : tensor<1x6xf32> -> tensor<1x5xf32>
   func.return
@@ -88,15 +88,15 @@ func.func @f(%x: tensor<1x6xf32>) {
 
 // -----
 
-// CHECK: qnn.transpose: perm must order the axes 0..1, got [0, 0]
+// CHECK: op 'qnn.transpose': perm must order the axes 0..1, got [0, 0]
 func.func @f(%x: tensor<1x6xf32>) {
-  %0 = qnn.transpose %x perm array<i64: 0, 0> : tensor<1x6xf32> -> tensor<1x1xf32>
+  %0 = qnn.transpose %x perm [0, 0] : tensor<1x6xf32> -> tensor<1x1xf32>
   func.return
 }
 
 // -----
 
-// CHECK: qnn.topk: indices up to 5 do not fit ui2
+// CHECK: op 'qnn.topk': indices up to 5 do not fit ui2
 func.func @f(%x: tensor<1x6xsi4>) {
   %0, %1 = qnn.topk %x axis 1 : tensor<1x6xsi4> -> tensor<1x1xsi4>, tensor<1x1xui2>
   func.return
@@ -104,7 +104,7 @@ func.func @f(%x: tensor<1x6xsi4>) {
 
 // -----
 
-// CHECK: qnn.call: the module has no symbol @core
+// CHECK: op 'qnn.call': the module has no symbol @core
 func.func @f(%x: tensor<1x6xsi4>) {
   %0 = qnn.call @core(%x) : (tensor<1x6xsi4>) -> tensor<1x6xsi4>
   func.return
@@ -119,7 +119,7 @@ func.func @f(%x: !qnn.packed<tensor<1x6xsi4>, word 12>) {
 
 // -----
 
-// CHECK: qnn.packed_matmul: `weights` must pack a matrix [MH, 6]
+// CHECK: op 'qnn.packed_matmul': `weights` must pack a matrix [MH, 6]
 func.func @f(%x: !qnn.packed<tensor<1x6xsi4>, word 8>, %w: !qnn.packed<tensor<2x7xsi4>, word 8>) {
   %0 = qnn.packed_matmul %x, %w : !qnn.packed<tensor<1x6xsi4>, word 8>, !qnn.packed<tensor<2x7xsi4>, word 8> -> tensor<1x2xsi10>
   func.return
@@ -134,7 +134,7 @@ func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 5>) {
 
 // -----
 
-// CHECK: qflow.mvu: `weights` must have shape [2, 4], got [2, 5]
+// CHECK: op 'qflow.mvu': `weights` must have shape [2, 4], got [2, 5]
 func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>, %w: tensor<2x5xsi3>) {
   %0 = qflow.mvu %x, %w accumulator si6 offset 0 : !qflow.stream<tensor<1x4xsi3> by 2>, tensor<2x5xsi3> -> !qflow.stream<tensor<1x2xsi6> by 1>
   func.return
@@ -142,7 +142,7 @@ func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>, %w: tensor<2x5xsi3>) {
 
 // -----
 
-// CHECK: qflow.mvu: without thresholds `out` must carry the accumulator si7
+// CHECK: op 'qflow.mvu': without thresholds `out` must carry the accumulator si7
 func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>, %w: tensor<2x4xsi3>) {
   %0 = qflow.mvu %x, %w accumulator si7 offset 0 : !qflow.stream<tensor<1x4xsi3> by 2>, tensor<2x4xsi3> -> !qflow.stream<tensor<1x2xsi6> by 1>
   func.return
@@ -150,7 +150,7 @@ func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>, %w: tensor<2x4xsi3>) {
 
 // -----
 
-// CHECK: qflow.dwc: `out` must carry tensor<1x4xsi3>
+// CHECK: op 'qflow.dwc': `out` must carry tensor<1x4xsi3>
 func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>) {
   %0 = qflow.dwc %x : !qflow.stream<tensor<1x4xsi3> by 2> -> !qflow.stream<tensor<1x4xsi4> by 1>
   func.return
@@ -158,7 +158,7 @@ func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>) {
 
 // -----
 
-// CHECK: qflow.fifo: depth must be positive, got 0
+// CHECK: op 'qflow.fifo': depth must be positive, got 0
 func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>) {
   %0 = qflow.fifo %x depth 0 : !qflow.stream<tensor<1x4xsi3> by 2> -> !qflow.stream<tensor<1x4xsi3> by 2>
   func.return

@@ -37,8 +37,8 @@ func.func @elementwise(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
 
 // CHECK-LABEL: func.func @shapes
 func.func @shapes(%x: tensor<1x2x3xf32>) -> tensor<1x6xf32> {
-  // CHECK: qnn.transpose %x perm array<i64: 0, 2, 1> : tensor<1x2x3xf32> -> tensor<1x3x2xf32>
-  %0 = qnn.transpose %x perm array<i64: 0, 2, 1> : tensor<1x2x3xf32> -> tensor<1x3x2xf32>
+  // CHECK: qnn.transpose %x perm [0, 2, 1] : tensor<1x2x3xf32> -> tensor<1x3x2xf32>
+  %0 = qnn.transpose %x perm [0, 2, 1] : tensor<1x2x3xf32> -> tensor<1x3x2xf32>
   // CHECK: qnn.reshape %{{.*}} : tensor<1x3x2xf32> -> tensor<1x6xf32>
   %1 = qnn.reshape %0 : tensor<1x3x2xf32> -> tensor<1x6xf32>
   func.return %1 : tensor<1x6xf32>
