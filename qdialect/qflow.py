@@ -7,22 +7,18 @@ SF = ceil(MW / SIMD), NF = ceil(MH / PE).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import ClassVar
 
-from xdsl.dialects.builtin import I64, IntAttr, IntegerAttr, TensorType, UnitAttr, i64
+from xdsl.dialects.builtin import I64, IntegerAttr, UnitAttr, i64
 from xdsl.ir import (
     Attribute,
     Dialect,
     Operation,
-    ParametrizedAttribute,
     SSAValue,
-    TypeAttribute,
 )
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
-    irdl_attr_definition,
     irdl_op_definition,
     operand_def,
     opt_operand_def,
@@ -32,107 +28,17 @@ from xdsl.irdl import (
     traits_def,
     var_result_def,
 )
-from xdsl.parser import AttrParser
-from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from qdialect.checks import expect_level, expect_shape
+from qdialect.streams import StreamType, stream_type
 from qdialect.types import (
-    AnyTensor,
     is_level,
     shape_of,
     value_range,
     width_bits,
 )
-
-
-@irdl_attr_definition
-class StreamType(ParametrizedAttribute, TypeAttribute):
-    """`!qflow.stream<tensor<1x784x!qnn.bipolar> by 8>`: a frame as a stream of beats.
-
-    The last axis of the tensor is a vector; a beat carries `lanes` of its elements,
-    lane 0 in the low bits. A vector takes ceil(n / lanes) beats, in whose last the
-    surplus lanes are padding. Vectors follow in row-major order of the other axes.
-    """
-
-    name = "qflow.stream"
-
-    tensor: AnyTensor
-    lane_count: IntAttr
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> list[Attribute]:
-        with parser.in_angle_brackets():
-            position = parser.pos
-            tensor = parser.parse_type()
-            if not isinstance(tensor, TensorType):
-                parser.raise_error("expected a tensor type", position)
-            parser.parse_keyword("by")
-            lanes = parser.parse_integer(allow_boolean=False, allow_negative=False)
-            return [tensor, IntAttr(lanes)]
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_attribute(self.tensor)
-            printer.print_string(f" by {self.lane_count.data}")
-
-    def verify(self) -> None:
-        if not is_level(self.tensor.element_type) or not self.tensor.get_shape():
-            raise VerifyException(
-                "a stream needs an axis and elements !qnn.bipolar, !qnn.ternary, siN "
-                f"or uiN, got {self.tensor}"
-            )
-        if not 1 <= self.lanes <= self.elements:
-            raise VerifyException(
-                f"lanes must be in [1, {self.elements}], got {self.lanes}"
-            )
-
-    @property
-    def lanes(self) -> int:
-        """Elements a beat."""
-        return self.lane_count.data
-
-    @property
-    def elements(self) -> int:
-        """Elements a vector."""
-        return self.tensor.get_shape()[-1]
-
-    @property
-    def vectors(self) -> int:
-        """Vectors a frame."""
-        return prod(self.tensor.get_shape()[:-1])
-
-    @property
-    def beats(self) -> int:
-        """Beats a vector."""
-        return -(-self.elements // self.lanes)
-
-    @property
-    def element_bits(self) -> int:
-        """Bits an element."""
-        return width_bits(self.tensor.element_type)
-
-    @property
-    def beat_bits(self) -> int:
-        """Bits a beat."""
-        return self.element_bits * self.lanes
-
-    @property
-    def beats_per_frame(self) -> int:
-        """Beats a frame."""
-        return self.vectors * self.beats
-
-
-def stream_type(value: SSAValue) -> StreamType:
-    """The type of `value`, which must be a stream.
-
-    Raises:
-        VerifyException: it is not.
-    """
-    if not isinstance(value.type, StreamType):
-        raise VerifyException(f"expected a !qflow.stream, got {value.type}")
-    return value.type
 
 
 def _expect_lanes(op: Operation, name: str, value: SSAValue, lanes: int) -> None:
@@ -528,16 +434,6 @@ class ForkOp(IRDLOperation):
                     f"qflow.fork: every result must be {self.input.type}, "
                     f"got {value.type}"
                 )
-
-
-def with_lanes(type_: StreamType, lanes: int) -> StreamType:
-    """The same frame with other lanes."""
-    return StreamType(type_.tensor, IntAttr(lanes))
-
-
-def stream_of(tensor: AnyTensor, lanes: int = 1) -> StreamType:
-    """The stream of a tensor's frames."""
-    return StreamType(tensor, IntAttr(lanes))
 
 
 UNITS: Sequence[type[Operation]] = (
