@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,6 @@ class OnnxGraph:
         self.inputs: list[ValueInfoProto] = []
         self.initialisers: list[TensorProto] = []
         self.annotations: dict[str, str] = {}
-        self.outputs: list[str] = []
 
     def input(
         self,
@@ -68,9 +68,9 @@ class OnnxGraph:
         name: str = "",
         domain: str = "",
         outputs: int = 1,
-        **attributes: object,
+        **attributes: Any,
     ) -> str:
-        """A node; the name of its first output, to which `_1`, .. is added for others."""
+        """A node; the name of its first output, `_1` and so on added for others."""
         name = name or f"{op_type}_{len(self.nodes)}"
         result = f"{name}_out"
         results = [result, *(f"{result}_{index}" for index in range(1, outputs))]
@@ -87,7 +87,7 @@ class OnnxGraph:
         scale: npt.ArrayLike,
         zero_point: npt.ArrayLike,
         bits: float,
-        **attributes: object,
+        **attributes: Any,
     ) -> str:
         """A QONNX Quant with constant parameters and all its attributes."""
         attributes = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND", **attributes}
@@ -133,7 +133,8 @@ def by_onnx_runtime(model: ModelProto, *inputs: Array) -> list[Array]:
     )
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     names = [item.name for item in session.get_inputs()]
-    return list(session.run(None, dict(zip(names, inputs, strict=True))))
+    results = session.run(None, dict(zip(names, inputs, strict=True)))
+    return cast("list[Array]", list(results))
 
 
 def by_qonnx(model: ModelProto, *inputs: Array) -> list[Array]:

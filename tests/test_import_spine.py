@@ -1,0 +1,69 @@
+"""The trained networks of other people: imported, and equal to their golden outputs."""
+
+import numpy as np
+import pytest
+from spine_models import SPINE, SpineModel
+from xdsl.context import Context
+from xdsl.dialects.builtin import Builtin, ModuleOp
+from xdsl.dialects.func import Func
+from xdsl.parser import Parser
+
+from lowering.interpreter.engine import Interpreter
+from qdialect.constants import WeightOp, constant_data
+from qdialect.linear import MatMulOp
+from qdialect.qnn import Qnn
+from qdialect.quantisers import DequantizeOp
+from qdialect.types import is_level
+from tools.onnx_import.frontend import import_onnx
+
+
+@pytest.fixture(params=SPINE, ids=str)
+def model(request: pytest.FixtureRequest) -> SpineModel:
+    assert isinstance(request.param, SpineModel)
+    return request.param
+
+
+@pytest.fixture
+def module(model: SpineModel) -> ModuleOp:
+    return import_onnx(model.file)
+
+
+def test_module_verifies(module: ModuleOp):
+    module.verify()
+
+
+def test_module_prints_and_parses(module: ModuleOp):
+    context = Context()
+    for dialect in (Builtin, Func, Qnn):
+        context.load_dialect(dialect)
+    assert (
+        Parser(context, str(module)).parse_module().is_structurally_equivalent(module)
+    )
+
+
+def test_weights_are_levels(module: ModuleOp):
+    products = [op for op in module.walk() if isinstance(op, MatMulOp)]
+    assert products
+    for product in products:
+        dequantize = product.weights.owner
+        assert isinstance(dequantize, DequantizeOp)
+        data = constant_data(dequantize.input)
+        assert data is not None
+        assert is_level(data.type.element_type)
+
+
+def test_no_float_copy_of_a_matrix_is_kept(module: ModuleOp):
+    symbols = [op.value for op in module.walk() if isinstance(op, WeightOp)]
+    matrices = [
+        data for data in symbols if len(data.shape) == 2 and min(data.shape) > 1
+    ]
+    assert matrices or all(data.size < 64 for data in symbols)
+    assert all(is_level(data.type.element_type) for data in matrices)
+
+
+def test_outputs_equal_the_golden_ones(model: SpineModel, module: ModuleOp):
+    inputs, expected = model.golden_pairs()
+    (found,) = Interpreter(module).run([inputs])
+    assert found.shape == expected.shape
+    difference = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+    assert difference.max() <= model.tolerance

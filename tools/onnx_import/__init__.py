@@ -1,0 +1,1 @@
+"""ONNX and QONNX graphs to the network level of `qnn`."""
