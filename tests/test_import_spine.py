@@ -1,14 +1,12 @@
-"""The trained networks of other people: imported, and equal to their golden outputs."""
+"""The trained networks of other people keep integer weights and survive text."""
 
-import numpy as np
 import pytest
-from spine_models import SPINE, SpineModel
+from shared_models import SPINE, SharedModel
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.dialects.func import Func
 from xdsl.parser import Parser
 
-from lowering.interpreter.engine import Interpreter
 from qdialect.constants import WeightOp, constant_data
 from qdialect.linear import MatMulOp
 from qdialect.qnn import Qnn
@@ -17,19 +15,11 @@ from qdialect.types import is_level
 from tools.onnx_import.frontend import import_onnx
 
 
-@pytest.fixture(params=SPINE, ids=str)
-def model(request: pytest.FixtureRequest) -> SpineModel:
-    assert isinstance(request.param, SpineModel)
-    return request.param
-
-
-@pytest.fixture
-def module(model: SpineModel) -> ModuleOp:
-    return import_onnx(model.file)
-
-
-def test_module_verifies(module: ModuleOp):
-    module.verify()
+@pytest.fixture(params=SPINE, ids=lambda model: model.name)
+def module(request: pytest.FixtureRequest) -> ModuleOp:
+    model = request.param
+    assert isinstance(model, SharedModel)
+    return import_onnx(model.path)
 
 
 def test_module_prints_and_parses(module: ModuleOp):
@@ -59,11 +49,3 @@ def test_no_float_copy_of_a_matrix_is_kept(module: ModuleOp):
     ]
     assert matrices or all(data.size < 64 for data in symbols)
     assert all(is_level(data.type.element_type) for data in matrices)
-
-
-def test_outputs_equal_the_golden_ones(model: SpineModel, module: ModuleOp):
-    inputs, expected = model.golden_pairs()
-    (found,) = Interpreter(module).run([inputs])
-    assert found.shape == expected.shape
-    difference = np.abs(found.astype(np.float64) - expected.astype(np.float64))
-    assert difference.max() <= model.tolerance
