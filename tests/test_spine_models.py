@@ -11,7 +11,9 @@ from pass_agreement import TO_INTEGER, apply
 from shared_models import SPINE, SharedModel, mnist_labels
 from xdsl.dialects.builtin import ModuleOp
 
+from lowering.c.engine import CEngine
 from lowering.interpreter.engine import Interpreter
+from passes.bitpack import BitpackPass
 from passes.quantize_inputs import QuantizeInputsPass
 from qdialect.data import Array
 from tools.onnx_import.frontend import import_onnx
@@ -86,3 +88,11 @@ def test_qonnx_executor_frame_by_frame(model: SharedModel) -> None:
         else:
             scale = float(np.abs(golden.outputs).max())
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6 * scale)
+
+
+@models
+def test_c_on_all_data(model: SharedModel) -> None:
+    module = apply(meaning(model.path), *TO_INTEGER, BitpackPass())
+    frames = model.data()
+    (found,) = Interpreter(module, core=CEngine(module)).run([frames])
+    np.testing.assert_array_equal(found, expected_on(model, frames))
