@@ -187,14 +187,18 @@ class PackedMatMulOp(IRDLOperation):
 
         out[.., h] = sum over w of input[.., w] * weights[h, w]
 
-    computed plane by plane. With c_i, d_j the values of the planes and K = MW:
+    computed plane by plane, K = MW, popcounts over the words of a row. With c_i, d_j
+    the factors of the planes x_i, w_j (the last of siN negative, a ternary's -1 for the
+    mask and 2 for the positive bit; see `qdialect.popcount`):
 
-    - integer x integer: sum of c_i * d_j * popcount(x_i & w_j);
+    - integer or ternary x integer or ternary: sum of c_i * d_j * popcount(x_i & w_j);
+    - bipolar b x integer w: 2 * sum of d_j * popcount(b & w_j) - sum of d_j *
+      popcount(w_j); likewise integer x bipolar;
     - bipolar x bipolar: K - 2 * popcount(x ^ w);
-    - bipolar b x integer: 2 * (sum of d_j * popcount(b & w_j)) - sum of d_j *
-      popcount(w_j);
     - ternary (mask m, positive p) x bipolar b: popcount(m) - 2 * popcount(m & (p ^ b));
-    - ternary x ternary: n - 2 * popcount(m & (p ^ q)), m the common mask, n its count.
+      likewise bipolar x ternary;
+    - ternary x ternary, in fewer popcounts: n - 2 * popcount(m & (p ^ q)), m the common
+      mask, n its popcount.
 
     | name      | kind    | shape    | unit                    |
     | --------- | ------- | -------- | ----------------------- |

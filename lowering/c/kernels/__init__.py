@@ -1,0 +1,1 @@
+"""What an operation reads like in C, a file for each family."""

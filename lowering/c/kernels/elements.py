@@ -1,0 +1,81 @@
+"""Elements that are loaded: stored ones, unpacked ones, transposed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from xdsl.ir import Operation, SSAValue
+
+from lowering.c.affine import Affine
+from lowering.c.kernels.values import Consumer
+from lowering.c.scalars import Scalar, literal
+from lowering.c.step import StepFunction, flat_index, row_major
+from qdialect.packed import UnpackOp, packed_type
+from qdialect.popcount import plane_factors
+from qdialect.shaping import TransposeOp
+from qdialect.types import BipolarType, shape_of, value_range
+
+
+@contextmanager
+def _elements(
+    step: StepFunction, shape: tuple[int, ...], consumer: Consumer
+) -> Iterator[list[str]]:
+    """A loop over every element of a tensor; the index along each axis."""
+    with step.loops(shape[:-1]) as leading:
+        consumer.begin(leading)
+        with step.axis(len(shape) - 1, shape[-1]) as index:
+            yield [*leading, index]
+        consumer.end(leading)
+
+
+def stored_elements(
+    step: StepFunction,
+    op: Operation,
+    value: SSAValue,
+    shape: tuple[int, ...],
+    consumer: Consumer,
+) -> None:
+    """Load every element of a value, broadcast to `shape`."""
+    with _elements(step, shape, consumer) as position:
+        consumer.element(Affine.of(step.element(op, value, position)), position)
+
+
+def transposed_elements(step: StepFunction, op: TransposeOp, consumer: Consumer) -> None:
+    """Load every element of the input in the order of the result."""
+    with _elements(step, shape_of(op.out), consumer) as position:
+        inside = [""] * len(position)
+        for axis, index in zip(op.axes, position, strict=True):
+            inside[axis] = index
+        consumer.element(Affine.of(step.element(op, op.input, inside)), position)
+
+
+def unpacked_elements(step: StepFunction, op: UnpackOp, consumer: Consumer) -> None:
+    """Put every element together from its planes."""
+    packed = packed_type(op.input)
+    element = packed.tensor.element_type
+    shape = shape_of(op.out)
+    words = step.pointer(op.input, "packed words")
+    leading = [stride * packed.planes for stride in row_major(
+        (*shape[:-1], packed.words))[:-1]]
+    low, high = value_range(element)
+    ctype = Scalar("", low, high).ctype(op)
+    constant, factors = plane_factors(element)
+    with _elements(step, shape, consumer) as position:
+        at = flat_index(position[:-1], leading)
+        column = position[-1]
+        bits: list[str] = []
+        for plane in range(packed.planes):
+            word = f"{plane * packed.words}u + {column} / {packed.word.data}u"
+            index = word if at == "0u" else f"{at} + {word}"
+            bits.append(f"({words}[{index}] >> ({column} % {packed.word.data}u) & 1u)")
+        terms = [
+            f"{literal(factor)} * ({ctype.name}){bit}"
+            for factor, bit in zip(factors, bits, strict=True)
+        ]
+        if constant:
+            terms.append(literal(constant))
+        bit = f"(uint32_t){bits[0]}" if isinstance(element, BipolarType) else None
+        level = Scalar(f"({' + '.join(terms)})", low, high, bit)
+        consumer.element(Affine.of(step.variable(op, level)), position)
+

@@ -1,0 +1,91 @@
+"""`qnn.matmul` on integers: multiplications and additions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lowering.c.affine import Affine
+from lowering.c.errors import refusal
+from lowering.c.functions import Functions
+from lowering.c.kernels.values import Consumer
+from lowering.c.plan import Buffer
+from lowering.c.scalars import CType, Scalar, compute_ctype, element_ctype
+from lowering.c.step import StepFunction, flat_index, row_major
+from lowering.text import Text
+from qdialect.constants import constant_array
+from qdialect.linear import MatMulOp
+from qdialect.ranges import bounds
+from qdialect.types import element_of, shape_of, value_range
+
+
+def plain_product(step: StepFunction, op: MatMulOp, consumer: Consumer) -> None:
+    """Write the loops of a product; `consumer` takes each sum."""
+    rows, columns = shape_of(op.weights)
+    leading = shape_of(op.out)[:-1]
+    sums = _accumulator(op)
+    input, input_type = _operand(step, op, "input")
+    weights, weight_type = _operand(step, op, "weights")
+    dot = _dot_function(step.source.functions, input_type, weight_type, sums)
+    least, greatest = value_range(element_of(op.out))
+    with step.loops(leading) as position:
+        at = flat_index(position, [columns * stride for stride in row_major(leading)])
+        x = input if at == "0u" else f"{input} + {at}"
+        consumer.begin(position)
+        with step.loop("c", rows):
+            row = f"{weights} + c * {columns}u"
+            text = f"{dot}({x}, {row}, {columns}u)"
+            narrow = Scalar("", least, greatest).ctype(op)
+            if narrow != sums:
+                text = f"({narrow.name}){text}"
+            number = step.variable(op, Scalar(text, least, greatest), "sum")
+            consumer.element(Affine.of(number), [*position, "c"])
+        consumer.end(position)
+
+
+def _operand(step: StepFunction, op: MatMulOp, name: str) -> tuple[str, CType]:
+    """Name and element type of an operand's memory."""
+    value = op.input if name == "input" else op.weights
+    if isinstance(place := step.source.plan.place(value), Buffer):
+        return step.pointer(value, name), place.ctype
+    shape = " x ".join(map(str, shape_of(value)))
+    table = step.table(
+        place.to_numpy(),
+        f"{name} {shape} of {element_of(value)}",
+        element_ctype(op, element_of(value)),
+    )
+    return table, step.source.tables.ctype(table)
+
+
+def _accumulator(op: MatMulOp) -> CType:
+    """The type that holds every partial sum, in whatever order it is taken."""
+    low, high = bounds(op.input)
+    magnitude = max(-low, high)
+    weights = constant_array(op.weights)
+    if weights is None:
+        least, greatest = value_range(element_of(op.weights))
+        total = magnitude * max(-least, greatest) * shape_of(op.weights)[1]
+    else:
+        # Python integers: an absolute value of int64 may not fit.
+        rows = np.abs(weights.astype(object)).sum(axis=1)
+        total = magnitude * max(int(rows.max()), 1) if rows.size else 0
+    if total >= 1 << 63:
+        raise refusal(op, f"sums up to {total} need more than 64 bits")
+    return compute_ctype(op, -total, total)
+
+
+def _dot_function(
+    functions: Functions, input: CType, weights: CType, sums: CType
+) -> str:
+    """Name of a function that gives one dot product."""
+
+    def define(text: Text, full: str) -> None:
+        text(f"static inline {sums.name} {full}(const {input.name} *x,")
+        text(f"    const {weights.name} *w, uint32_t columns)")
+        with text.block("{", "}"):
+            text(f"{sums.name} sum = 0;")
+            with text.block("for (uint32_t i = 0; i < columns; ++i) {", "}"):
+                text(f"sum += ({sums.name})x[i] * ({sums.name})w[i];")
+            text("return sum;")
+
+    name = f"dot_{input.short_name}_{weights.short_name}_{sums.short_name}"
+    return functions.add(name, define)
