@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from xdsl.ir import Operation
 
 from qdialect import qflow
-from qdialect.qflow import StreamType, stream_type
+from qdialect.constants import constant_array
+from qdialect.streams import StreamType, stream_type
 from qdialect.types import (
-    BipolarType,
-    TernaryType,
     element_of,
+    integer_type_for,
     shape_of,
+    value_range,
     width_bits,
 )
 
@@ -26,8 +27,7 @@ LUTS_PER_BLOCK_RAM = 30
 weights are the same however they are folded, but not nothing."""
 
 _LUT_DEPTH_WORDS = 64
-_BLOCK_BITS = 18432
-_BLOCK_WIDTH_BITS = 36
+_BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 _MIN_BLOCK_BITS = 8192
 _LUTS_PER_BIT_PRODUCT = 1.5
 _LUTS_PER_GATED_PRODUCT = 2.0
@@ -62,40 +62,59 @@ def memory_cost(depth_words: int, word_bits: int) -> Cost:
     bits = depth_words * word_bits
     if depth_words <= _LUT_DEPTH_WORDS or bits <= _MIN_BLOCK_BITS:
         return Cost(word_bits * float(-(-depth_words // _LUT_DEPTH_WORDS)))
-    columns = -(-word_bits // _BLOCK_WIDTH_BITS)
-    rows = -(-depth_words // (_BLOCK_BITS // _BLOCK_WIDTH_BITS))
-    return Cost(0.0, max(min(columns * rows, columns + -(-bits // _BLOCK_BITS)), 1))
+    return Cost(
+        0.0,
+        min(
+            -(-depth_words // depth) * -(-word_bits // width)
+            for depth, width in _BLOCKS
+        ),
+    )
 
 
-def mvu_cost(op: qflow.MvuOp, pe: int, simd: int) -> Cost:
-    """A matrix-vector unit folded to PE rows and SIMD columns at once."""
-    columns = stream_type(op.input).elements
-    rows = stream_type(op.out).elements
-    synapse_fold, neuron_fold = -(-columns // simd), -(-rows // pe)
-    input_bits = stream_type(op.input).element_bits
-    products, weight_bits = _product_luts(op, input_bits)
-    sum_bits = width_bits(op.accumulator)
-    element = simd * products + sum_bits
-    cost = Cost(_CONTROL_LUTS + pe * element)
-    cost += memory_cost(synapse_fold * neuron_fold, pe * simd * weight_bits)
-    if neuron_fold > 1:
-        cost += memory_cost(synapse_fold, simd * input_bits)
-    if op.thresholds is None:
-        return cost
-    steps = shape_of(op.thresholds)[1]
-    return cost + _activation_cost(steps, sum_bits, pe, neuron_fold)
+@dataclass(frozen=True)
+class MvuCosts:
+    """The cost of one matrix-vector unit at every folding.
 
+    Attributes:
+        op: the unit; its present folding does not matter.
+        product_luts: LUTs of a product with its share of the adder tree.
+        weight_bits: stored bits of a weight.
+    """
 
-def _product_luts(op: qflow.MvuOp, input_bits: int) -> tuple[float, int]:
-    """LUTs of a product with its share of the adder tree, and bits of a weight."""
-    match element_of(op.weights):
-        case BipolarType():
-            return input_bits * _LUTS_PER_BIT_PRODUCT, 1
-        case TernaryType():
-            return input_bits * _LUTS_PER_GATED_PRODUCT, 2
-        case element:
-            bits = width_bits(element)
-            return input_bits * bits * _LUTS_PER_BIT_PRODUCT, bits
+    op: qflow.MvuOp
+    product_luts: float
+    weight_bits: int
+
+    @staticmethod
+    def of(op: qflow.MvuOp) -> MvuCosts:
+        """The costs of `op`, by the values that its weights take."""
+        input_bits = stream_type(op.input).element_bits
+        weights = constant_array(op.weights)
+        low, high = value_range(element_of(op.weights))
+        if weights is not None and weights.size:
+            low, high = int(weights.min()), int(weights.max())
+        if low == -1 and high <= 1:
+            zeros = weights is None or bool((weights == 0).any())
+            each = _LUTS_PER_GATED_PRODUCT if zeros else _LUTS_PER_BIT_PRODUCT
+            return MvuCosts(op, input_bits * each, 2 if zeros else 1)
+        bits = width_bits(integer_type_for(low, high))
+        return MvuCosts(op, input_bits * bits * _LUTS_PER_BIT_PRODUCT, bits)
+
+    def at(self, pe: int, simd: int) -> Cost:
+        """The cost of the unit with PE rows and SIMD columns at once."""
+        columns = stream_type(self.op.input).elements
+        rows = stream_type(self.op.out).elements
+        synapse_fold, neuron_fold = -(-columns // simd), -(-rows // pe)
+        sum_bits = width_bits(self.op.accumulator)
+        cost = Cost(_CONTROL_LUTS + pe * (simd * self.product_luts + sum_bits))
+        cost += memory_cost(synapse_fold * neuron_fold, pe * simd * self.weight_bits)
+        if neuron_fold > 1:
+            input_bits = stream_type(self.op.input).element_bits
+            cost += memory_cost(synapse_fold, simd * input_bits)
+        if self.op.thresholds is None:
+            return cost
+        steps = shape_of(self.op.thresholds)[1]
+        return cost + _activation_cost(steps, sum_bits, pe, neuron_fold)
 
 
 def _activation_cost(steps: int, value_bits: int, lanes: int, beats: int) -> Cost:
@@ -158,7 +177,7 @@ def unit_cost(op: Operation) -> Cost:
     """The cost of a unit as it is folded now."""
     match op:
         case qflow.MvuOp():
-            return mvu_cost(op, op.pe, op.simd)
+            return MvuCosts.of(op).at(op.pe, op.simd)
         case qflow.DwcOp():
             return dwc_cost(stream_type(op.input), stream_type(op.out).lanes)
         case qflow.FifoOp():

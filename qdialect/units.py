@@ -11,7 +11,8 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 
 from qdialect.location import source_name
-from qdialect.qflow import UNITS, StreamType
+from qdialect.qflow import UNITS
+from qdialect.streams import StreamType
 
 
 def stream_functions(module: ModuleOp) -> list[FuncOp]:

@@ -21,7 +21,8 @@ from qdialect.calls import CallOp
 from qdialect.constants import ConstantOp, LoadOp, weight_of
 from qdialect.data import Array
 from qdialect.packed import PackedType
-from qdialect.types import element_of, is_real, shape_of
+from qdialect.streams import StreamType
+from qdialect.types import is_real, tensor_type
 
 # Computes the results of a core from its operands, frames along the leading axis.
 Core: TypeAlias = Callable[[Sequence[Array]], Sequence[Array]]
@@ -169,7 +170,9 @@ def fit_input(argument: SSAValue, array: Array, index: int) -> Array:
     """
     if isinstance(argument.type, PackedType):
         return array
-    shape = shape_of(argument)
+    type_ = argument.type
+    type_ = type_.tensor if isinstance(type_, StreamType) else tensor_type(argument)
+    shape, element = type_.get_shape(), type_.element_type
     if array.shape == shape[1:]:
         array = array[np.newaxis]
     if array.ndim != len(shape) or array.shape[1:] != shape[1:]:
@@ -178,7 +181,6 @@ def fit_input(argument: SSAValue, array: Array, index: int) -> Array:
             f"input {index} must have shape [{', '.join(expected)}], "
             f"got {list(array.shape)}"
         )
-    element = element_of(argument)
     if is_real(element):
         real = array.astype(np.float32)
         if np.isnan(real).any():

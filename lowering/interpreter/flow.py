@@ -11,8 +11,8 @@ from lowering.interpreter.products import integer_matmul
 from lowering.interpreter.values import Value, as_array
 from qdialect import qflow
 from qdialect.data import Array
-from qdialect.qflow import stream_type
 from qdialect.semantics import lookup_levels, storage_dtype, threshold_levels
+from qdialect.streams import stream_type
 
 
 def _element(value: SSAValue) -> Attribute:

@@ -1,0 +1,187 @@
+"""The top module of a network: AXI4-Stream outside, its units and their wires inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from xdsl.dialects.builtin import ArrayAttr
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.dialects.hw import HWModuleOp, InstanceOp
+from xdsl.ir import Operation, SSAValue
+
+from lowering.hw.builder import ModuleBuilder, Signal, concat, mux
+from lowering.hw.circt_ops import WireOp
+from lowering.hw.memories import address_bits
+from qdialect.streams import StreamType, stream_type
+from qdialect.units import units
+
+INPUTS = "qflow.inputs"
+OUTPUTS = "qflow.outputs"
+
+
+def axis_names(kind: str, count: int) -> list[str]:
+    """Names of the AXI4-Stream ports: `s_axis`, or `s_axis_0`, `s_axis_1`, ...
+
+    Args:
+        kind: `s` for inputs, `m` for outputs.
+        count: number of ports of that kind.
+    """
+    base = f"{kind}_axis"
+    return [base] if count == 1 else [f"{base}_{i}" for i in range(count)]
+
+
+def tdata_bits(stream: StreamType) -> int:
+    """Width of the `tdata` that carries a stream: its beat in whole bytes."""
+    return -(-stream.beat_bits // 8) * 8
+
+
+@dataclass
+class _Link:
+    """A stream inside the top module; `ready` is known once its reader is there."""
+
+    data: Signal
+    valid: Signal
+    ready: Signal | None = None
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A unit to be placed in the top module.
+
+    Attributes:
+        name: of the instance.
+        module: the unit's module.
+    """
+
+    name: str
+    module: HWModuleOp
+
+
+@dataclass
+class _TopWriter:
+    function: FuncOp
+    instances: Mapping[Operation, Instance]
+    builder: ModuleBuilder
+    links: dict[SSAValue, _Link] = field(default_factory=dict[SSAValue, _Link])
+
+    def write(self) -> HWModuleOp:
+        m = self.builder
+        self.rst = (~m.input("aresetn", 1)).named("rst")
+        arguments = self.function.body.block.args
+        sources = axis_names("s", len(arguments))
+        for argument, name in zip(arguments, sources, strict=True):
+            self._source(argument, name)
+        end = self.function.body.block.last_op
+        assert isinstance(end, ReturnOp)
+        sinks = axis_names("m", len(end.operands))
+        readies = [m.input(f"{name}_tready", 1) for name in sinks]
+        placed: list[tuple[Operation, InstanceOp]] = []
+        for op in units(self.function):
+            placed.append((op, self._place(op)))
+        for value, ready in zip(end.operands, readies, strict=True):
+            self.links[value].ready = ready
+        for op, instance in placed:
+            self._connect_readies(op, instance)
+        for argument, name in zip(arguments, sources, strict=True):
+            ready = self.links[argument].ready
+            assert ready is not None
+            m.output(f"{name}_tready", ready)
+        for value, name, ready in zip(end.operands, sinks, readies, strict=True):
+            self._sink(value, name, ready)
+        module = m.finish()
+        module.attributes[INPUTS] = ArrayAttr([a.type for a in arguments])
+        module.attributes[OUTPUTS] = ArrayAttr([v.type for v in end.operands])
+        return module
+
+    def _source(self, argument: SSAValue, name: str) -> None:
+        m, stream = self.builder, stream_type(argument)
+        tdata = m.input(f"{name}_tdata", tdata_bits(stream))
+        valid = m.input(f"{name}_tvalid", 1)
+        last = m.input(f"{name}_tlast", 1)
+        surplus = tdata.width - stream.beat_bits
+        unused = [tdata.bits(stream.beat_bits, surplus)] if surplus else []
+        # Lint takes a signal of this name for one that is meant not to be read.
+        wire = WireOp(concat(*unused, last).value)
+        m.append(wire)
+        m.name_property(wire, f"unused_{name}")
+        self.links[argument] = _Link(tdata.bits(0, stream.beat_bits), valid)
+
+    def _place(self, op: Operation) -> InstanceOp:
+        """The instance of a unit; what its readers will say stands as 0 for now."""
+        m, instance = self.builder, self.instances[op]
+        link = self.links[op.operands[0]]
+        ports = {"rst": self.rst, "in_data": link.data, "in_valid": link.valid}
+        prefixes = _out_prefixes(op)
+        for prefix in prefixes:
+            ports[f"{prefix}_ready"] = m.constant(0, 1)
+        outputs = m.instance(instance.name, instance.module, ports)
+        link.ready = outputs["in_ready"]
+        for result, prefix in zip(op.results, prefixes, strict=True):
+            self.links[result] = _Link(
+                outputs[f"{prefix}_data"], outputs[f"{prefix}_valid"]
+            )
+        owner = outputs["in_ready"].value.owner
+        assert isinstance(owner, InstanceOp)
+        return owner
+
+    def _connect_readies(self, op: Operation, instance: InstanceOp) -> None:
+        names = [name.data for name in instance.arg_names.data]
+        for result, prefix in zip(op.results, _out_prefixes(op), strict=True):
+            ready = self.links[result].ready
+            assert ready is not None
+            instance.operands[names.index(f"{prefix}_ready")] = ready.value
+
+    def _sink(self, value: SSAValue, name: str, ready: Signal) -> None:
+        m, stream, link = self.builder, stream_type(value), self.links[value]
+        taken = link.valid & ready
+        last = vector_last = self._last_of(f"{name}_beat", stream.beats, taken)
+        if stream.vectors > 1:
+            done = taken & vector_last
+            last = last & self._last_of(f"{name}_vector", stream.vectors, done)
+        data = link.data
+        surplus = stream.beats * stream.lanes - stream.elements
+        if surplus:
+            used = data.bits(0, stream.beat_bits - surplus * stream.element_bits)
+            data = mux(vector_last, used.zero_extend(data.width), data)
+        m.output(f"{name}_tdata", data.zero_extend(tdata_bits(stream)))
+        m.output(f"{name}_tvalid", link.valid)
+        m.output(f"{name}_tlast", last)
+
+    def _last_of(self, name: str, count: int, step: Signal) -> Signal:
+        """Whether it is the last of `count`, of which each ends with `step`."""
+        m = self.builder
+        if count == 1:
+            return m.constant(1, 1)
+        width = address_bits(count)
+        value = m.register(name, width, enable=step, reset=(self.rst, 0))
+        last = value.equals(count - 1).named(f"{name}_last")
+        following = value + m.constant(1, width)
+        value.set_next(mux(last, m.constant(0, width), following))
+        return last
+
+
+def _out_prefixes(op: Operation) -> Sequence[str]:
+    if len(op.results) == 1:
+        return ["out"]
+    return [f"out{i}" for i in range(len(op.results))]
+
+
+def build_top(
+    function: FuncOp, instances: Mapping[Operation, Instance], name: str
+) -> HWModuleOp:
+    """The module `name` that joins the units of `function` and talks AXI4-Stream.
+
+    Its ports are `aclk`, `aresetn` (synchronous, active low) and for every stream
+    `tdata`, `tvalid`, `tready`, `tlast`. `tdata` is padded with zeros to whole bytes, as
+    are the surplus lanes of an output. `tlast` marks the last beat of a frame; that of
+    an input is not read. The types of the streams are the module's attributes
+    `qflow.inputs` and `qflow.outputs`.
+
+    Args:
+        function: a function on streams, each with one reader.
+        instances: the module of each unit.
+        name: symbol of the module.
+    """
+    builder = ModuleBuilder(name, "A network on AXI4-Stream.", clock="aclk")
+    return _TopWriter(function, instances, builder).write()

@@ -1,0 +1,84 @@
+"""How a width converter stores elements: the chunks, and how many it must hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import gcd
+
+
+@dataclass(frozen=True)
+class LaneConversion:
+    """Beats of `in_lanes` elements become beats of `out_lanes`.
+
+    The unit is a store of chunks of gcd(in_lanes, out_lanes) elements. It gives a beat
+    while it holds one, and takes a beat if that fits in beside what stays. The last
+    input beat of a vector counts for as many chunks as fill up the vector's last output
+    beat, so that the next vector starts in a beat of its own.
+
+    Attributes:
+        elements: elements of a vector.
+        in_lanes: elements of an input beat.
+        out_lanes: elements of an output beat.
+    """
+
+    elements: int
+    in_lanes: int
+    out_lanes: int
+
+    @property
+    def in_beats(self) -> int:
+        """Beats of an input vector."""
+        return -(-self.elements // self.in_lanes)
+
+    @property
+    def out_beats(self) -> int:
+        """Beats of an output vector."""
+        return -(-self.elements // self.out_lanes)
+
+    @property
+    def is_wire(self) -> bool:
+        """Whether every beat passes as it is, and there is no store."""
+        return self.in_lanes == self.out_lanes or self.in_beats == self.out_beats == 1
+
+    @property
+    def in_chunks(self) -> int:
+        """Chunks of an input beat."""
+        return self.in_lanes // gcd(self.in_lanes, self.out_lanes)
+
+    @property
+    def out_chunks(self) -> int:
+        """Chunks of an output beat."""
+        return self.out_lanes // gcd(self.in_lanes, self.out_lanes)
+
+    @property
+    def last_chunks(self) -> int:
+        """Chunks for which the last input beat of a vector counts."""
+        return self.out_beats * self.out_chunks - (self.in_beats - 1) * self.in_chunks
+
+    @cached_property
+    def store_chunks(self) -> int:
+        """The smallest store with which a vector takes max(in_beats, out_beats)."""
+        size = max(self.in_chunks, self.last_chunks, self.out_chunks)
+        while not self._reaches_rate(size):
+            size += 1
+        return size
+
+    def chunks_before(self, beat: int) -> int:
+        """Chunks for which all input beats before a beat count, over vectors."""
+        vectors, rest = divmod(beat, self.in_beats)
+        return vectors * self.out_beats * self.out_chunks + rest * self.in_chunks
+
+    def _reaches_rate(self, store_chunks: int) -> bool:
+        """Whether the third vector follows the second as soon as it should."""
+        ends: list[int] = []
+        given = beat = cycle = 0
+        while len(ends) < 3:
+            if self.chunks_before(beat) - given >= self.out_chunks:
+                given += self.out_chunks
+            if self.chunks_before(beat + 1) - given <= store_chunks:
+                beat += 1
+                if beat % self.in_beats == 0:
+                    ends.append(cycle)
+            cycle += 1
+        return ends[2] - ends[1] <= max(self.in_beats, self.out_beats)

@@ -1,0 +1,146 @@
+"""Cycles of a function on streams: interval, latency, and the FIFO depths it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import ceil
+
+import numpy as np
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Operation
+
+from qdialect import qflow
+from qdialect.beats import DeadlockError, beat_times
+from qdialect.streams import stream_type
+from qdialect.units import units
+
+MIN_FIFO_DEPTH = 2
+"""Less than this cannot pass a beat a cycle without a path from `ready` to `ready`."""
+
+_SETTLING_FRAMES = 6
+_MEASURED_FRAMES = 3
+_MAX_DOUBLINGS = 8
+
+
+def unit_cycles(op: Operation) -> int:
+    """Cycles a frame of one unit when it is never starved or blocked."""
+    cycles = getattr(op, "cycles_per_frame", None)
+    if not isinstance(cycles, int):
+        raise TypeError(f"{op.name} has no cycles a frame")
+    return cycles
+
+
+def bottleneck_cycles(function: FuncOp) -> int:
+    """Cycles a frame of the slowest unit: the least interval that FIFOs can give."""
+    edges = [*function.body.block.args]
+    return max(
+        *(stream_type(value).beats_per_frame for value in edges),
+        *(unit_cycles(op) for op in units(function)),
+    )
+
+
+def frame_interval(function: FuncOp) -> int:
+    """Cycles between two frames in steady state, as the function stands.
+
+    The input is always there and the output always taken. With FIFOs of `fifo_depths`
+    this is the `bottleneck_cycles`. Where frames differ it is their mean, rounded up.
+
+    Raises:
+        DeadlockError: some unit waits for ever.
+    """
+    frames = 4 * _frames(function, {})
+    ends = beat_times(function, frames).last_beats()
+    half = frames // 2
+    return -(-(ends[-1] - ends[half - 1]) // (frames - half))
+
+
+def frame_latency(function: FuncOp) -> int:
+    """Cycles from a frame's first input beat to its last output beat, from idle.
+
+    A unit that gave its result in the cycle in which it takes its input would have 0.
+    """
+    return beat_times(function, 1).last_beats()[0]
+
+
+def busy(function: FuncOp) -> dict[Operation, float]:
+    """For each unit, the share of the interval in which it works on a frame."""
+    interval = frame_interval(function)
+    return {op: unit_cycles(op) / interval for op in units(function)}
+
+
+def fifo_depths(function: FuncOp) -> dict[Operation, int]:
+    """Depths for the FIFOs of `function` with which its slowest unit never waits.
+
+    First every frame is offered just as the slowest unit can take it; the most beats
+    that then wait in each FIFO are enough for it. Then each FIFO in turn, the largest
+    first, is made as shallow as it can be with the frames still passing at that rate
+    and the input always there, which is tried out beat by beat.
+
+    Raises:
+        DeadlockError: some unit waits for ever, whatever the depths.
+    """
+    interval = bottleneck_cycles(function)
+    fifos = [op for op in units(function) if isinstance(op, qflow.FifoOp)]
+    depths = _paced_depths(function, fifos, interval)
+    for _ in range(_MAX_DOUBLINGS):
+        if _keeps_rate(function, interval, depths):
+            break
+        depths = {op: 2 * depth for op, depth in depths.items()}
+    else:
+        raise DeadlockError(f"no FIFOs let a frame pass every {interval} cycles")
+    bits = {op: stream_type(op.input).beat_bits for op in fifos}
+    for op in sorted(fifos, key=lambda op: -depths[op] * bits[op]):
+        low, high = MIN_FIFO_DEPTH, depths[op]
+        while low < high:
+            middle = (low + high) // 2
+            if _keeps_rate(function, interval, {**depths, op: middle}):
+                high = middle
+            else:
+                low = middle + 1
+        depths[op] = high
+    return depths
+
+
+def _frames(function: FuncOp, depths: Mapping[Operation, int]) -> int:
+    """Frames after which the schedule has settled, some more to measure included."""
+    stored = sum(
+        depths.get(op, op.depth.value.data) / stream_type(op.input).beats_per_frame
+        for op in units(function)
+        if isinstance(op, qflow.FifoOp)
+    )
+    return _SETTLING_FRAMES + _MEASURED_FRAMES + ceil(stored)
+
+
+def _keeps_rate(
+    function: FuncOp, interval: int, depths: Mapping[Operation, int]
+) -> bool:
+    """Whether frames leave every `interval` cycles once the schedule has settled."""
+    frames = _frames(function, depths)
+    try:
+        ends = beat_times(function, frames, depths=depths).last_beats()
+    except DeadlockError:
+        return False
+    settled = ends[-_MEASURED_FRAMES - 1 :]
+    return all(b - a == interval for a, b in pairwise(settled))
+
+
+def _paced_depths(
+    function: FuncOp, fifos: Sequence[qflow.FifoOp], interval: int
+) -> dict[Operation, int]:
+    """The most beats that wait in each FIFO when frames come in every `interval`."""
+    unlimited = {op: 1 << 62 for op in fifos}
+    schedule = beat_times(
+        function,
+        _frames(function, {}),
+        depths=unlimited,
+        frame_start=lambda frame: frame * interval,
+    )
+    depths: dict[Operation, int] = {}
+    for op in fifos:
+        arrivals = np.array(schedule.wires[op.input].takes)
+        departures = np.array(schedule.wires[op.out].takes)
+        gone = np.searchsorted(departures, arrivals, side="left")
+        waiting = np.arange(1, len(arrivals) + 1) - gone
+        depths[op] = max(MIN_FIFO_DEPTH, int(waiting.max()))
+    return depths
