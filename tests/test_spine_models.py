@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -12,10 +13,17 @@ from shared_models import SPINE, SharedModel, mnist_labels
 from xdsl.dialects.builtin import ModuleOp
 
 from lowering.c.engine import CEngine
+from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
+from lowering.hw.engine import RtlEngine
 from lowering.interpreter.engine import Interpreter
 from passes.bitpack import BitpackPass
+from passes.convert_to_qflow import ConvertToQflowPass
+from passes.fold import FoldPass
+from passes.insert_fifos import InsertFifosPass
 from passes.quantize_inputs import QuantizeInputsPass
 from qdialect.data import Array
+from qdialect.timing import frame_interval
+from qdialect.units import stream_functions
 from tools.onnx_import.frontend import import_onnx
 
 models = pytest.mark.parametrize("model", SPINE, ids=lambda m: m.name)
@@ -96,3 +104,31 @@ def test_c_on_all_data(model: SharedModel) -> None:
     frames = model.data()
     (found,) = Interpreter(module, core=CEngine(module)).run([frames])
     np.testing.assert_array_equal(found, expected_on(model, frames))
+
+
+TO_CIRCUIT = (
+    ConvertToQflowPass(),
+    FoldPass(),
+    InsertFifosPass(),
+)
+
+
+@models
+def test_simulated_systemverilog(model: SharedModel) -> None:
+    """500 frames, freely and with pauses on both sides; cycles as predicted."""
+    frames = model.data()
+    frames = np.resize(frames, (500, *frames.shape[1:]))
+    streams = apply(meaning(model.path), *TO_INTEGER, *TO_CIRCUIT)
+    (function,) = stream_functions(streams)
+    module = apply(streams, ConvertQflowToHwPass())
+    engine = RtlEngine(module)
+    expected = expected_on(model, frames)
+    (found,) = Interpreter(module, core=engine).run([frames])
+    np.testing.assert_array_equal(found, expected)
+    assert engine.cycles_per_frame == frame_interval(function)
+
+    def with_pauses(arrays: Sequence[Array]) -> list[Array]:
+        return engine(arrays, pause_in_percent=30, pause_out_percent=40, seed=5)
+
+    (found,) = Interpreter(module, core=with_pauses).run([frames])
+    np.testing.assert_array_equal(found, expected)

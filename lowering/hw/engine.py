@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,13 +41,14 @@ class RtlEngine:
         self.inputs = _streams(top, INPUTS)
         self.outputs = _streams(top, OUTPUTS)
         self.run: Run | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="qnnc-rtl-")
+        folder = tempfile.mkdtemp(prefix="qnnc-rtl-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._simulation: Simulation = build(
             emit_files(module),
             top.sym_name.data,
             ports_of("s", self.inputs),
             ports_of("m", self.outputs),
-            Path(self._folder.name),
+            Path(folder),
         )
 
     def __call__(

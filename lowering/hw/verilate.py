@@ -25,7 +25,7 @@ BENCH_FILE = "testbench.cpp"
 # works on a vector.
 QUIET_CYCLES = 1_000_000
 _RUNTIME = ("verilated", "verilated_threads")
-_FLAGS = ("-std=c++17", "-O2", "-pthread", "-DVM_TRACE=0", "-DVM_COVERAGE=0")
+_FLAGS = ("-std=c++17", "-O1", "-pthread", "-DVM_TRACE=0", "-DVM_COVERAGE=0")
 
 
 class SimulationError(Exception):

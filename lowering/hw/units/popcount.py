@@ -106,7 +106,7 @@ def _count_groups(bits: Signal) -> list[Term]:
             _count_triple(bits.bits(low, min(3, bits.width - low)))
             for low in range(first, bits.width, 3)
         ]
-        terms.append(parts[0] if len(parts) == 1 else add(*parts, "rest"))
+        terms.append(add(parts[0], parts[1], "rest") if parts[1:] else parts[0])
     return terms
 
 
