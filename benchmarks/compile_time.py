@@ -27,7 +27,7 @@ def seconds(command: list[str], folder: Path | None = None) -> list[float]:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         start = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, capture_output=True)
         times.append(time.perf_counter() - start)
     return times[1:]
 

@@ -69,16 +69,26 @@ class LaneConversion:
         vectors, rest = divmod(beat, self.in_beats)
         return vectors * self.out_beats * self.out_chunks + rest * self.in_chunks
 
+    def counted_chunks(self, beat: int) -> int:
+        """Chunks for which an input beat counts; `beat` is its place in the vector."""
+        return self.last_chunks if beat == self.in_beats - 1 else self.in_chunks
+
     def _reaches_rate(self, store_chunks: int) -> bool:
-        """Whether the third vector follows the second as soon as it should."""
-        ends: list[int] = []
-        given = beat = cycle = 0
-        while len(ends) < 3:
-            if self.chunks_before(beat) - given >= self.out_chunks:
-                given += self.out_chunks
-            if self.chunks_before(beat + 1) - given <= store_chunks:
-                beat += 1
-                if beat % self.in_beats == 0:
-                    ends.append(cycle)
-            cycle += 1
-        return ends[2] - ends[1] <= max(self.in_beats, self.out_beats)
+        """Whether a vector takes no longer than it should, once the store is in use."""
+        cycles_per_vector = max(self.in_beats, self.out_beats)
+        warm_up, measured = 2, 4
+        fill = beat = vectors = begin = 0
+        # A store that is too small may come to a stop: there is a limit.
+        for cycle in range(cycles_per_vector * (warm_up + measured + 2)):
+            if fill >= self.out_chunks:
+                fill -= self.out_chunks
+            counted = self.counted_chunks(beat)
+            if fill + counted <= store_chunks:
+                fill += counted
+                beat = (beat + 1) % self.in_beats
+                vectors += beat == 0
+                if vectors == warm_up and beat == 0:
+                    begin = cycle
+                if vectors == warm_up + measured:
+                    return cycle - begin <= measured * cycles_per_vector
+        return False

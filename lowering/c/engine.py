@@ -21,7 +21,7 @@ from qdialect.data import Array
 from qdialect.semantics import storage_dtype
 
 _PREFIX = "net"
-_FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared")
+_FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")
 # Made for this machine alone; a compiler that does not know the option does without.
 _TUNING = ("-march=native",)
 

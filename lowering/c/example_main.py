@@ -15,7 +15,9 @@ def example_main(interface: Interface) -> str:
     text(f"/* {comment_text(banner())}")
     text()
     text("   Reads frames from the file that is its argument, or from standard input:")
-    text("   the elements of every input as they stand in memory. Writes those of every")
+    text(
+        "   the elements of every input as they stand in memory. Writes those of every"
+    )
     text("   output to standard output. */")
     text("#include <stdio.h>")
     text()
@@ -33,7 +35,7 @@ def example_main(interface: Interface) -> str:
     with text.block("{", "}"):
         if interface.self_test:
             _run_self_test(text, interface)
-        text("FILE *stream = argc > 1 ? fopen(argv[1], \"rb\") : stdin;")
+        text('FILE *stream = argc > 1 ? fopen(argv[1], "rb") : stdin;')
         text("int status;")
         with text.block("if (stream == NULL) {", "}"):
             text('fprintf(stderr, "%s: cannot be read\\n", argv[1]);')

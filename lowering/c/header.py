@@ -40,7 +40,9 @@ def header(interface: Interface) -> str:
     text("   overlap. Not re-entrant: it works in memory of its own. */")
     text(f"{interface.run()};")
     text()
-    text(f"/* The same in memory of the caller's: {macro}_ARENA_BYTES bytes, aligned as")
+    text(
+        f"/* The same in memory of the caller's: {macro}_ARENA_BYTES bytes, aligned as"
+    )
     text("   uint64_t is. Re-entrant. */")
     text(f"{interface.run_in()};")
     if interface.self_test:

@@ -132,4 +132,3 @@ class Scalar:
     def as_type(self, op: Operation, wanted: CType) -> str:
         """The expression, converted where the type differs."""
         return self.text if self.ctype(op) == wanted else f"({wanted.name}){self.text}"
-

@@ -30,7 +30,9 @@ def self_test(interface: Interface, frames: Frames, qualifier: str) -> str:
     text = Text()
     text(f"#ifdef {interface.macro}_SELFTEST")
     arrays = (*frames.inputs, *frames.outputs)
-    for port, array in zip((*interface.inputs, *interface.outputs), arrays, strict=True):
+    for port, array in zip(
+        (*interface.inputs, *interface.outputs), arrays, strict=True
+    ):
         Table(
             _name(interface, port),
             port.ctype,

@@ -19,7 +19,8 @@ from lowering.c.kernels.loops import write_loop
 from lowering.c.kernels.popcount import count_macro
 from lowering.c.kernels.selection import selection
 from lowering.c.names import check_prefix, comment_text, describe
-from lowering.c.plan import Buffer, Loop, Plan, Step, integer_function, make_plan
+from lowering.c.plan import Buffer, Loop, Plan, Step
+from lowering.c.planner import integer_function, make_plan
 from lowering.c.self_test import Frames, self_test
 from lowering.c.step import Source, StepFunction
 from lowering.c.tables import Tables
@@ -185,7 +186,9 @@ class _Writer:
         macro = interface.macro
         has_memory = bool(self._arena.counts)
         if has_memory:
-            text("/* An array of negative size where the header promises too little. */")
+            text(
+                "/* An array of negative size where the header promises too little. */"
+            )
             size = f"sizeof(struct memory) <= {macro}_ARENA_BYTES ? 1 : -1"
             text(f"typedef char {self._prefix}_memory_fits[{size}];")
             text()
@@ -195,6 +198,9 @@ class _Writer:
                 text("struct memory *const memory = (struct memory *)arena;")
             else:
                 text("(void)arena;")
+            for buffer in self._plan.inputs:
+                if not self._plan.is_read(buffer):
+                    text(f"(void){buffer.name};")
             for call in calls:
                 text(call)
         text()
@@ -210,9 +216,7 @@ class _Writer:
 
 
 def _comment(step: Step) -> str:
-    ops: tuple[Operation, ...] = (
-        step.ops if isinstance(step, Loop) else (step.source,)
-    )
+    ops: tuple[Operation, ...] = step.ops if isinstance(step, Loop) else (step.source,)
     return describe(ops) if ops else "copy"
 
 

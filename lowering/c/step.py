@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -69,7 +69,7 @@ class StepFunction:
         return Scalar(name, value.low, value.high, value.bit)
 
     @contextmanager
-    def loops(self, shape: Sequence[int]) -> Iterator[list[str]]:
+    def loops(self, shape: Sequence[int]) -> Generator[list[str]]:
         """A loop over every axis; the index along each."""
         with ExitStack() as stack:
             yield [
@@ -78,7 +78,7 @@ class StepFunction:
             ]
 
     @contextmanager
-    def axis(self, axis: int, extent: int) -> Iterator[str]:
+    def axis(self, axis: int, extent: int) -> Generator[str]:
         """A loop over one axis, none where it has one index; the index."""
         if extent == 1:
             yield "0u"
@@ -87,7 +87,7 @@ class StepFunction:
             yield f"i{axis}"
 
     @contextmanager
-    def loop(self, name: str, end: int | str, step: int = 1) -> Iterator[None]:
+    def loop(self, name: str, end: int | str, step: int = 1) -> Generator[None]:
         """A counting loop with a variable of its own."""
         advance = f"++{name}" if step == 1 else f"{name} += {step}u"
         last = f"{end}u" if isinstance(end, int) else end
@@ -106,8 +106,10 @@ class StepFunction:
             number = int(place.to_numpy().ravel()[0])
             return Scalar(literal(number), number, number)
         aligned = position[len(position) - len(shape) :]
-        strides = [0 if extent == 1 else s for extent, s in zip(
-            shape, row_major(shape), strict=True)]
+        strides = [
+            0 if extent == 1 else s
+            for extent, s in zip(shape, row_major(shape), strict=True)
+        ]
         name = self.pointer(value, f"constant {value.type}")
         if isinstance(place, TensorDataAttr):
             ctype = self.source.tables.ctype(name)

@@ -36,11 +36,3 @@ class CTarget(Target):
         for name, contents in self.files(module).items():
             print(f"/* ---- {name} ---- */\n{contents}", file=output)
 
-
-def emit_files(module: ModuleOp) -> dict[str, str]:
-    """The contents of all files with default options, by file name.
-
-    Raises:
-        CError: the module has no C form.
-    """
-    return CTarget().files(module)

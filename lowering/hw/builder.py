@@ -237,12 +237,11 @@ class ModuleBuilder:
         self._block = Block()
         self._inputs: list[tuple[str, TypeAttribute]] = []
         self._outputs: list[tuple[str, Signal]] = []
-        self._names: set[str] = set()
+        self._names: set[tuple[str, str]] = set()
         self._values: dict[_Key, Signal] = {}
         self.clk = self._input(clock, ClockType())
 
     def _input(self, name: str, type_: TypeAttribute) -> SSAValue:
-        self._names.add(name)
         self._inputs.append((name, type_))
         argument = self._block.insert_arg(type_, len(self._block.args))
         argument.name_hint = name
@@ -254,7 +253,6 @@ class ModuleBuilder:
 
     def output(self, name: str, signal: Signal) -> None:
         """A new output port, driven by `signal`."""
-        self._names.add(name)
         self._outputs.append((name, signal))
 
     def append(self, op: Operation) -> None:
@@ -282,24 +280,24 @@ class ModuleBuilder:
             value -= 1 << width_bits
         return self.emit(hw.ConstantOp(value, width_bits))
 
-    def unique(self, name: str) -> str:
-        """`name`, with a number behind it where the module has that name already."""
+    def _unique(self, kind: str, name: str) -> str:
+        """`name`, with a number behind it where that kind of thing has it already."""
         candidate, count = name, 1
-        while candidate in self._names:
+        while (kind, candidate) in self._names:
             count += 1
             candidate = f"{name}_{count}"
-        self._names.add(candidate)
+        self._names.add((kind, candidate))
         return candidate
 
     def name_operation(self, op: Operation, key: str, name: str) -> None:
         """Name the result of `op` in its attribute `key`."""
-        name = self.unique(name)
+        name = self._unique(key, name)
         op.attributes[key] = StringAttr(name)
         op.results[0].name_hint = name
 
     def name_property(self, op: Operation, name: str) -> None:
         """Name the result of `op` in its property `name`."""
-        name = self.unique(name)
+        name = self._unique(op.name, name)
         op.properties["name"] = StringAttr(name)
         op.results[0].name_hint = name
 
@@ -378,7 +376,7 @@ class ModuleBuilder:
             else:
                 operands.append((port_name, inputs[port_name].value))
         op = hw.InstanceOp(
-            self.unique(name),
+            self._unique(hw.InstanceOp.name, name),
             SymbolRefAttr(module.sym_name.data),
             operands,
             outputs,

@@ -94,7 +94,7 @@ def rom(
     if not fits_lut(len(words), width_bits):
         # Without it Yosys makes logic of a ROM of any size.
         _set_style(memory, "rom_style", "block")
-    image = f"{builder.name}_{name}"
+    image = f"{builder.name}_{memory.reg_name.data}"
     builder.append(InitialOp([ReadMemOp(memory.result, f"{image}.mem")]))
     builder.images.append(
         WeightOp(image, TensorDataAttr.from_words(list(words), width_bits))

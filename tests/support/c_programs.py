@@ -21,7 +21,7 @@ STRICT = (
     *("-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wcast-qual"),
     *("-Wundef", "-Wvla", "-Wdouble-promotion", "-Wfloat-equal", "-Wcast-align"),
 )
-SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O0")
 
 
 def c_compiler() -> str:
@@ -59,8 +59,12 @@ def run_program(
         array.astype(port.ctype.name.removesuffix("_t")).reshape(-1, port.count)
         for port, array in zip(inputs, frames, strict=True)
     ]
-    stream = b"".join(row.tobytes() for rows in zip(*as_stored, strict=True) for row in rows)
-    done = subprocess.run([str(program)], input=stream, capture_output=True, check=False)
+    stream = b"".join(
+        row.tobytes() for rows in zip(*as_stored, strict=True) for row in rows
+    )
+    done = subprocess.run(
+        [str(program)], input=stream, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
     sizes = [port.count * port.ctype.size_bytes for port in outputs]
     raw = np.frombuffer(done.stdout, np.uint8).reshape(-1, sum(sizes))

@@ -77,6 +77,8 @@ def _steps_of(op: ThresholdOp, value: Affine, offset: int | Integers) -> _Steps:
         np.clip(quotients, low, high + 1),
     )
     complemented = np.where(falls[:, np.newaxis], -clamped - 1, clamped)
+    if int(complemented.max()) >= 1 << 63:
+        raise refusal(op, "a threshold that no value reaches needs more than 64 bits")
     return _Steps(np.sort(complemented.astype(np.int64), axis=1), falls).merged()
 
 
@@ -94,8 +96,10 @@ def threshold(
     if not isinstance(value.offset, int) and not last:
         # The offsets differ along another axis than the thresholds do.
         value = Affine.of(value.number(step, op, position[-1]))
-    known = value.offset if isinstance(value.offset, int) else (
-        value.offset.astype(np.int64)
+    known = (
+        value.offset
+        if isinstance(value.offset, int)
+        else (value.offset.astype(np.int64))
     )
     steps = _steps_of(op, value, known)
     compared = _complemented(step, op, value.scalar, steps, position[axis])
@@ -124,9 +128,7 @@ def _complemented(
     text = scalar.as_type(op, wide)
     if steps.falls.all():
         return Scalar(f"(~{text})", low, high)
-    signs = step.table(
-        np.where(steps.falls, -1, 0), "-1 where a channel falls, else 0"
-    )
+    signs = step.table(np.where(steps.falls, -1, 0), "-1 where a channel falls, else 0")
     return Scalar(f"({text} ^ {signs}[{channel}])", low, high)
 
 
@@ -138,11 +140,10 @@ def _reached(
     ctype = table_ctype(int(steps.thresholds.min()), int(steps.thresholds.max()))
     if not ctype.signed:
         ctype = table_ctype(-1, int(steps.thresholds.max()))
-    if steps.thresholds.size == 1:
+    # Compilers warn of a comparison with a literal that decides nothing.
+    if count == channels == 1 and scalar.low < steps.thresholds[0, 0] <= scalar.high:
         return f"{scalar.text} >= {literal(int(steps.thresholds[0, 0]))}"
-    name = step.table(
-        steps.thresholds, f"thresholds {channels} x {count}", ctype
-    )
+    name = step.table(steps.thresholds, f"thresholds {channels} x {count}", ctype)
     index = "0u" if channels == 1 else channel
     if count == 1:
         return f"{scalar.text} >= {name}[{index}]"
@@ -199,13 +200,16 @@ def lookup(
     if (table == table[0]).all():
         table, channels, channel = table[:1], 1, "0u"
     name = step.table(table, f"table {channels} x {rows}")
-    wide = Scalar("", min(number.low, number.low - low), max(number.high, number.high - low))
+    wide = Scalar(
+        "", min(number.low, number.low - low), max(number.high, number.high - low)
+    )
     text = number.as_type(op, wide.ctype(op))
     shifted = f"({text} - {literal(low)})" if low else text
     index = flat_index([channel], [rows])
     at = f"(uint32_t){shifted}"
     entry = f"{name}[{at if index == '0u' else f'{index} + {at}'}]"
     least, greatest = int(table.min()), int(table.max())
-    level = Scalar(f"({Scalar('', least, greatest).ctype(op).name}){entry}",
-                   least, greatest)
+    level = Scalar(
+        f"({Scalar('', least, greatest).ctype(op).name}){entry}", least, greatest
+    )
     return Affine.of(step.variable(op, level))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from xdsl.ir import Operation, SSAValue
 
 from lowering.c.affine import Affine
 from lowering.c.kernels.values import Consumer
-from lowering.c.scalars import Scalar, literal
+from lowering.c.scalars import Scalar, arithmetic_ctype, literal
 from lowering.c.step import StepFunction, flat_index, row_major
 from qdialect.packed import UnpackOp, packed_type
 from qdialect.popcount import plane_factors
@@ -20,7 +20,7 @@ from qdialect.types import BipolarType, shape_of, value_range
 @contextmanager
 def _elements(
     step: StepFunction, shape: tuple[int, ...], consumer: Consumer
-) -> Iterator[list[str]]:
+) -> Generator[list[str]]:
     """A loop over every element of a tensor; the index along each axis."""
     with step.loops(shape[:-1]) as leading:
         consumer.begin(leading)
@@ -41,7 +41,9 @@ def stored_elements(
         consumer.element(Affine.of(step.element(op, value, position)), position)
 
 
-def transposed_elements(step: StepFunction, op: TransposeOp, consumer: Consumer) -> None:
+def transposed_elements(
+    step: StepFunction, op: TransposeOp, consumer: Consumer
+) -> None:
     """Load every element of the input in the order of the result."""
     with _elements(step, shape_of(op.out), consumer) as position:
         inside = [""] * len(position)
@@ -56,19 +58,22 @@ def unpacked_elements(step: StepFunction, op: UnpackOp, consumer: Consumer) -> N
     element = packed.tensor.element_type
     shape = shape_of(op.out)
     words = step.pointer(op.input, "packed words")
-    leading = [stride * packed.planes for stride in row_major(
-        (*shape[:-1], packed.words))[:-1]]
+    leading = [
+        stride * packed.planes for stride in row_major((*shape[:-1], packed.words))[:-1]
+    ]
     low, high = value_range(element)
     ctype = Scalar("", low, high).ctype(op)
     constant, factors = plane_factors(element)
+    word_bits, wide = packed.word.data, arithmetic_ctype(packed.word.data)
     with _elements(step, shape, consumer) as position:
         at = flat_index(position[:-1], leading)
         column = position[-1]
         bits: list[str] = []
         for plane in range(packed.planes):
-            word = f"{plane * packed.words}u + {column} / {packed.word.data}u"
-            index = word if at == "0u" else f"{at} + {word}"
-            bits.append(f"({words}[{index}] >> ({column} % {packed.word.data}u) & 1u)")
+            index = f"{column} / {word_bits}u"
+            first = [t for t in (at, f"{plane * packed.words}u") if t != "0u"]
+            word = f"({wide.name}){words}[{' + '.join((*first, index))}]"
+            bits.append(f"({word} >> ({column} % {word_bits}u) & 1u)")
         terms = [
             f"{literal(factor)} * ({ctype.name}){bit}"
             for factor, bit in zip(factors, bits, strict=True)
@@ -78,4 +83,3 @@ def unpacked_elements(step: StepFunction, op: UnpackOp, consumer: Consumer) -> N
         bit = f"(uint32_t){bits[0]}" if isinstance(element, BipolarType) else None
         level = Scalar(f"({' + '.join(terms)})", low, high, bit)
         consumer.element(Affine.of(step.variable(op, level)), position)
-

@@ -14,6 +14,7 @@ from lowering.c.kernels.elements import (
     transposed_elements,
     unpacked_elements,
 )
+from lowering.c.kernels.packed_bytes import pack_bytes
 from lowering.c.kernels.packed_product import packed_product
 from lowering.c.kernels.plain_product import plain_product
 from lowering.c.kernels.results import Pack, Store
@@ -82,6 +83,13 @@ def write_loop(step: StepFunction, loop: Loop, source: Operation) -> None:
         sink = Pack(step, loop.pack, loop.out)
     else:
         sink = Store(step, source, loop.out, loop.shape)
+    if (
+        isinstance(sink, Pack)
+        and loop.stream is not None
+        and not loop.body
+        and pack_bytes(step, source, loop.stream, sink)
+    ):
+        return
     consumer = _Body(step, loop, sink)
     match loop.head:
         case PackedMatMulOp() as op:

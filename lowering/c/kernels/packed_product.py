@@ -134,8 +134,11 @@ def _base(step: StepFunction, product: _Product, x: str) -> Scalar | None:
     high = sum(max(f, 0) for f, _ in product.plan.of_input) * columns
     ctype = Scalar("", low, high).ctype(op)
     terms = [
-        _times(factor, f"({ctype.name}){ones}({_plus(x, plane * product.words)}, "
-                       f"{product.words}u)")
+        _times(
+            factor,
+            f"({ctype.name}){ones}({_plus(x, plane * product.words)}, "
+            f"{product.words}u)",
+        )
         for factor, plane in product.plan.of_input
     ]
     return step.variable(op, Scalar(f"({' + '.join(terms)})", low, high), "base")

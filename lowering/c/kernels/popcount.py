@@ -57,9 +57,7 @@ def _macro(prefix: str, word_bits: int) -> str:
     return f"{prefix.upper()}_POPCOUNT{64 if word_bits == 64 else 32}"
 
 
-def panel_function(
-    functions: Functions, form: Form, word_bits: int, panel: int
-) -> str:
+def panel_function(functions: Functions, form: Form, word_bits: int, panel: int) -> str:
     """Name of a function that counts a form's bits for `panel` rows.
 
     `void f(const W *x, .., const W *w, .., uint32_t words, uint32_t *count)`; the words
@@ -156,8 +154,10 @@ def _counted_in_bytes(
     with text.block(rows, "}"):
         text("count[r] = 0;")
     with text.block("while (words > 0u) {", "}"):
-        text(f"const uint32_t block = words < {_WORDS_A_BLOCK}u ? words : "
-             f"{_WORDS_A_BLOCK}u;")
+        text(
+            f"const uint32_t block = words < {_WORDS_A_BLOCK}u ? words : "
+            f"{_WORDS_A_BLOCK}u;"
+        )
         text(f"{wide.name} bytes[{panel}] = {{0}};")
         with text.block("for (uint32_t i = 0; i < block; ++i) {", "}"):
             letters = _inputs(text, shape, wide)

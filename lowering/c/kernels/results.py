@@ -61,15 +61,19 @@ class Pack:
 
     def element(self, value: Affine, position: list[str]) -> None:
         """Put in the bits of an element; store the words that it fills."""
+        number = value.number(self._step, self._op, position[-1])
+        self.put(self._bits(number), 1, position)
+
+    def put(self, bits: list[str], count: int, position: list[str]) -> None:
+        """Put in the bits of `count` elements from a position on, a multiple of it."""
         step, column = self._step, position[-1]
-        number = value.number(step, self._op, column)
-        for plane, bit in enumerate(self._bits(number)):
+        for plane, bit in enumerate(bits):
             text = f"({self._wide.name}){bit} << ({column} % {self._word_bits}u)"
             step.text(f"bits{plane} |= {text};")
         columns = shape_of(self._op.input)[-1]
         if columns < self._word_bits:
             return
-        full = f"{column} % {self._word_bits}u == {self._word_bits - 1}u"
+        full = f"{column} % {self._word_bits}u == {self._word_bits - count}u"
         with step.text.block(f"if ({full}) {{", "}"):
             self._store_words(position[:-1], f"{column} / {self._word_bits}u")
             for plane in range(self._packed.planes):
