@@ -73,6 +73,8 @@ class CancelPack(RewritePattern):
         source = op.input.owner
         if isinstance(source, UnpackOp) and source.input.type == op.out.type:
             rewriter.replace(op, (), (source.input,))
+            if not source.out.uses:
+                rewriter.erase(source)
 
 
 class CancelUnpack(RewritePattern):
@@ -83,6 +85,8 @@ class CancelUnpack(RewritePattern):
         source = op.input.owner
         if isinstance(source, PackOp) and source.input.type == op.out.type:
             rewriter.replace(op, (), (source.input,))
+            if not source.out.uses:
+                rewriter.erase(source)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,6 @@ class CType:
 
 INT32 = CType(32, True)
 INT64 = CType(64, True)
-UINT32 = CType(32, False)
 _WIDTHS = (8, 16, 32, 64)
 
 

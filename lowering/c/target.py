@@ -35,4 +35,3 @@ class CTarget(Target):
         """Print all files, each under a line with its name."""
         for name, contents in self.files(module).items():
             print(f"/* ---- {name} ---- */\n{contents}", file=output)
-

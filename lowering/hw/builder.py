@@ -7,6 +7,7 @@ wrappers of SSA values; two equal combinational operations give one. Bits count 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,16 @@ from lowering.hw.circt_ops import (
 from qdialect.constants import WeightOp
 
 _Key = tuple[object, ...]
+_NUMBERS_AT_END = re.compile(r"(_\d+)+$")
+
+
+def ssa_stem(name: str) -> str:
+    """`name` without numbers at its end, as a hint for the name of a value.
+
+    xDSL numbers the values of one hint itself, `x`, `x_1`, and drops one number from a
+    hint: of `x_1_2` it would make a second `x_1`.
+    """
+    return _NUMBERS_AT_END.sub("", name)
 
 
 @dataclass(frozen=True)
@@ -150,6 +161,9 @@ class Signal:
     def named(self, name: str) -> Signal:
         """This signal, which a reader of the SystemVerilog sees under `name`."""
         owner = self.value.owner
+        if isinstance(owner, hw.ConstantOp):
+            # A constant is written where it is used, and CIRCT reads no name of it.
+            return self
         if isinstance(owner, Operation) and NAME_HINT not in owner.attributes:
             self.builder.name_operation(owner, NAME_HINT, name)
         return self
@@ -293,13 +307,13 @@ class ModuleBuilder:
         """Name the result of `op` in its attribute `key`."""
         name = self._unique(key, name)
         op.attributes[key] = StringAttr(name)
-        op.results[0].name_hint = name
+        op.results[0].name_hint = ssa_stem(name)
 
     def name_property(self, op: Operation, name: str) -> None:
         """Name the result of `op` in its property `name`."""
         name = self._unique(op.name, name)
         op.properties["name"] = StringAttr(name)
-        op.results[0].name_hint = name
+        op.results[0].name_hint = ssa_stem(name)
 
     def register(
         self,
@@ -384,7 +398,7 @@ class ModuleBuilder:
         self.append(op)
         results: dict[str, Signal] = {}
         for (port_name, _), result in zip(outputs, op.results, strict=True):
-            result.name_hint = f"{name}_{port_name}"
+            result.name_hint = ssa_stem(f"{name}_{port_name}")
             results[port_name] = Signal(self, result)
         return results
 

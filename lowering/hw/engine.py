@@ -38,8 +38,8 @@ class RtlEngine:
 
     def __init__(self, module: ModuleOp):
         top = top_module(module)
-        self.inputs = _streams(top, INPUTS)
-        self.outputs = _streams(top, OUTPUTS)
+        self.inputs = stream_types(top, INPUTS)
+        self.outputs = stream_types(top, OUTPUTS)
         self.run: Run | None = None
         folder = tempfile.mkdtemp(prefix="qnnc-rtl-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -125,7 +125,12 @@ def ports_of(kind: str, streams: Sequence[StreamType]) -> list[Port]:
     ]
 
 
-def _streams(top: HWModuleOp, name: str) -> list[StreamType]:
+def stream_types(top: HWModuleOp, name: str) -> list[StreamType]:
+    """The types of the ports of a top module: its attribute `INPUTS` or `OUTPUTS`.
+
+    Raises:
+        DiagnosticException: it has no such attribute.
+    """
     attribute = top.attributes.get(name)
     if not isinstance(attribute, ArrayAttr):
         raise DiagnosticException(

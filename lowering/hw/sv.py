@@ -226,9 +226,16 @@ class _ModuleText:
             if (port := self._plan.port_of.get(value)) is not None:
                 self._line(f"assign {port} = {definition};")
                 continue
-            self._attributes(value.owner)
             width = width_bits(value.type, describe(value.owner))
-            self._line(f"wire {_range(width)}{self._plan.names[value]} = {definition};")
+            name = self._plan.names[value]
+            wire = f"wire {_range(width)}{name}"
+            if sv_attributes(value.owner):
+                # Icarus reads no attribute of a declaration that assigns.
+                self._attributes(value.owner)
+                self._text(f"{wire};")
+                self._line(f"assign {name} = {definition};")
+            else:
+                self._line(f"{wire} = {definition};")
 
     def _instances(self) -> None:
         for op in self._plan.instances:

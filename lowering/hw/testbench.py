@@ -171,7 +171,9 @@ def _write_main(
         )
         text("return 2;")
     text("const size_t frames = std::strtoull(argv[1], 0, 10);")
-    text("const unsigned pause_in = std::atoi(argv[2]), pause_out = std::atoi(argv[3]);")
+    text(
+        "const unsigned pause_in = std::atoi(argv[2]), pause_out = std::atoi(argv[3]);"
+    )
     text("const uint64_t seed = std::strtoull(argv[4], 0, 10) * 2 + 1;")
     text("const uint64_t quiet_limit = std::strtoull(argv[5], 0, 10);")
     text('const std::string folder = std::string(argv[6]) + "/";')

@@ -212,6 +212,8 @@ def build(
     inputs: Sequence[Port],
     outputs: Sequence[Port],
     folder: Path,
+    *,
+    warnings: bool = True,
 ) -> Simulation:
     """Compile the test bench of a network.
 
@@ -221,17 +223,24 @@ def build(
         inputs: its input ports.
         outputs: its output ports.
         folder: where files, sources and program go; it exists.
+        warnings: refuse a design about which `verilator -Wall` says anything.
 
     Raises:
         SimulatorMissingError: there is no simulator here.
         SimulationError: Verilator does not accept the design without a warning.
     """
-    program = compile_design(files, top, emit_bench(top, inputs, outputs), folder)
+    bench = emit_bench(top, inputs, outputs)
+    program = compile_design(files, top, bench, folder, warnings=warnings)
     return Simulation(program, folder, tuple(inputs), tuple(outputs))
 
 
 def compile_design(
-    files: Mapping[str, str], top: str, bench: str, folder: Path
+    files: Mapping[str, str],
+    top: str,
+    bench: str,
+    folder: Path,
+    *,
+    warnings: bool = True,
 ) -> Path:
     """Compile a design with a test bench; returns the program.
 
@@ -240,6 +249,7 @@ def compile_design(
         top: name of the top module; its model is `V<top>`.
         bench: source of the test bench in C++, with `main`.
         folder: where files, sources and program go; it exists.
+        warnings: refuse a design about which `verilator -Wall` says anything.
 
     Raises:
         SimulatorMissingError: there is no simulator here.
@@ -252,7 +262,8 @@ def compile_design(
     objects = folder / "obj_dir"
     verilate = [
         str(simulator.verilator),
-        *("--cc", "-Wall", "--no-timing", "-O3", "--top-module", top),
+        *("--cc", "-Wall" if warnings else "-Wno-lint", "--no-timing", "-O3"),
+        *("--top-module", top),
         *("--Mdir", str(objects)),
         *(name for name in files if name.endswith(".sv")),
     ]
@@ -327,6 +338,8 @@ def _call(
 
 
 def _first_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
+    """The line that says most: Verilator's first message, a compiler's first error."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = [line for line in lines if line.startswith("%") and "Exiting" not in line]
     errors = [line for line in lines if "error" in line.lower()]
-    return (errors or lines or ["failed without a word"])[0].strip()
+    return (said or errors or lines or ["failed without a word"])[0]

@@ -241,7 +241,6 @@ def test_a_taken_name_is_not_given_twice() -> None:
     builder = CoreBuilder()
     x = builder.argument(BipolarType(), 1, 9)
     sums = builder.linear(x, 4, TernaryType())
-    builder.weights[0].sym_name = builder.weights[0].sym_name
     module = builder.module(sums)
     taken = WeightOp("w0_packed", builder.weights[0].value)
     module.body.block.add_op(taken)

@@ -34,7 +34,8 @@ def selection(step: StepFunction, plan: Selection) -> None:
             text("uint32_t held = 0;")
             with step.loop("j", shape[axis]):
                 at = flat_index(position, row_major(shape))
-                _enter(step, ctype, f"{input}[{at}]", k, op.smallest is not None)
+                text(f"const {ctype.name} v = {input}[{at}];")
+                _enter(step, "<" if op.smallest is not None else ">", k)
             out_shape = list(shape)
             out_shape[axis] = k
             with step.loop("j", k):
@@ -51,13 +52,9 @@ def _input(step: StepFunction, plan: Selection) -> tuple[str, CType]:
     return name, ctype
 
 
-def _enter(
-    step: StepFunction, ctype: CType, element: str, k: int, smallest: bool
-) -> None:
+def _enter(step: StepFunction, sign: str, k: int) -> None:
     """Move those behind element `j` down, and put it in."""
     text = step.text
-    sign = "<" if smallest else ">"
-    text(f"const {ctype.name} v = {element};")
     text(f"uint32_t p = held < {k}u ? held++ : {k}u;")
     with text.block(f"while (p > 0u && v {sign} best[p - 1u]) {{", "}"):
         with text.block(f"if (p < {k}u) {{", "}"):

@@ -312,9 +312,12 @@ class _Writer:
             turned = sum(top << (lane * bits) for lane in range(simd))
             return m.in_data ^ m.constant(turned, m.in_data.width)
         lanes = m.in_data.lanes(bits)
-        planes = [pack([lane.bit(k) for lane in lanes]) for k in range(bits)]
-        if bits == 1:
-            planes = [m.in_data]
+        planes = [m.in_data]
+        if bits > 1:
+            planes = [
+                pack([lane.bit(k) for lane in lanes]).named(f"plane{k}")
+                for k in range(bits)
+            ]
         if top:
             planes[-1] = ~planes[-1]
         surplus = self._unit.synapse_fold * simd - self._unit.weights.shape[1]
@@ -352,7 +355,7 @@ class _Writer:
         row_done = m.advance & stage.valid & stage.last
         group = counter(m, "start_group", unit.neuron_fold, row_done)
         starts = rom(m, "starts_rom", words, bits * unit.pe, group.value)
-        return m.stage(starts, "starts") if early else starts
+        return m.stage(starts, "starts") if early else starts.named("starts")
 
     def _finish(
         self, parts: list[HWModuleOp], in_ready: Signal, sums: Signal, done: Signal
@@ -374,7 +377,8 @@ class _Writer:
             for i in range(1, search.latency_cycles):
                 arriving = m.flag_stage(arriving, f"search_valid{i}")
         group = counter(m, "level_group", self._unit.neuron_fold, m.advance & summed)
-        ports = {"advance": m.advance, "row": group.value, "values": sums}
+        values = sums.named("sums")
+        ports = {"advance": m.advance, "row": group.value, "values": values}
         levels = m.instance("activation", activation.top, ports)["levels"]
         module = m.finish_pipeline(in_ready, levels, arriving)
         return BuiltUnit(

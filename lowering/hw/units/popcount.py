@@ -56,7 +56,11 @@ class Popcount:
 
     def build(self, name: str) -> HWModuleOp:
         """The module, with inputs `advance`, `activations`, `weights`, output `count`."""
-        m = ModuleBuilder(name, "Counts the products that are 1.")
+        m = ModuleBuilder(
+            name,
+            "Counts the products that are 1, seven at a time: three by a full adder,\n"
+            "three by another, and the seventh as the carry into the sum of both.",
+        )
         advance = m.input("advance", 1)
         activations = m.input("activations", self.lanes)
         weights = m.input("weights", self.lanes * self.weight_planes)
