@@ -1,0 +1,1 @@
+"""Entry points: the commands, the importers, the named pipelines."""

@@ -1,0 +1,1 @@
+"""What `qbuild` is made of."""

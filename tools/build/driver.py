@@ -1,0 +1,146 @@
+"""`qbuild` from its options to a directory and a report."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from xdsl.dialects.func import FuncOp
+from xdsl.passes import ModulePass
+
+from lowering.interpreter.engine import Interpreter
+from passes.outline_core import OutlineCorePass
+from passes.quantize_inputs import QuantizeInputsPass
+from qdialect.data import Array
+from tools.arrays import read_array
+from tools.build.agreement import compare_outputs, reference_run
+from tools.build.arguments import Options
+from tools.build.c_library import add_c
+from tools.build.circuit import add_circuit
+from tools.build.host import host_lines
+from tools.build.layers import integer_layers
+from tools.build.progress import Progress
+from tools.build.report import Report
+from tools.build.stages import Stages
+from tools.build.workspace import Workspace
+from tools.engines import form_of
+from tools.entry import version_line, write_output
+from tools.frontends import load_module
+from tools.generated_inputs import generate_inputs
+from tools.mistakes import UserError
+from tools.output import check_replaceable, write_directory
+from tools.passes_run import run_pass
+from tools.pipelines import find_pipeline
+from tools.registry import build_registry
+from tools.signature import entry_of, read_inputs
+from tools.summary import accuracy_line
+
+
+def build(options: Options) -> int:
+    """Build what is asked for, write it, print the report; the exit status.
+
+    Raises:
+        UserError: the network is refused, or nothing that is asked for can be built.
+    """
+    check_replaceable(options.directory)
+    work = _lower(options)
+    builders = {"c": add_c, "sv": add_circuit}
+    refusals: list[UserError] = []
+    for target in options.targets:
+        try:
+            builders[target](work)
+        except UserError as error:
+            refusals.append(error)
+            work.report.problems.append(f"{target}: {error}")
+    if len(refusals) == len(options.targets):
+        raise refusals[0]
+    return _finish(work)
+
+
+def _lower(options: Options) -> Workspace:
+    """Read the network, bring it to the integer level, run it on the interpreter."""
+    progress = Progress()
+    ctx = build_registry().context()
+    report = Report(version_line("qbuild"), options.model, options.clock_mhz)
+    report.target_fps = options.target_fps
+    stages = Stages(ctx, options.model)
+    with progress.step("import") as step:
+        module = load_module(ctx, options.model)
+        if (form := form_of(module)) != "network":
+            raise UserError(
+                f"{options.model}: error: expected a network as trained, found a "
+                f"{form} module"
+            )
+        stages.keep(0, "imported", module)
+        step.result = f"{sum(1 for _ in module.walk())} operations"
+    with progress.step("interpreter, as trained") as step:
+        inputs, report.input_origin = _inputs(options, entry_of(module, options.model))
+        trained = module.clone()
+        run_pass(ctx, trained, QuantizeInputsPass(), options.model)
+        outputs = Interpreter(trained).run(inputs)
+        step.result = f"{len(inputs[0]):,} frames"
+    passes = _up_to_core(find_pipeline("bnn-integer").passes)
+    with progress.step("integer level") as step:
+        stages.apply(module, passes, 1)
+        report.layers = integer_layers(module)
+        report.host = host_lines(module, options.model)
+        step.result = f"{len(passes)} passes, {len(report.layers)} layers"
+    with progress.step("interpreter, integer level") as step:
+        reference = reference_run(module, inputs)
+        found = compare_outputs("integer level", reference.outputs, outputs)
+        report.agreements.append(found)
+        step.result = f"{found.frames_equal:,} of {found.frames:,} frames equal"
+    if options.labels is not None:
+        labels = read_array(options.labels)
+        report.accuracy = accuracy_line(outputs, labels, str(options.labels))
+    return Workspace(
+        options=options,
+        ctx=ctx,
+        name=design_name(options.model),
+        module=module,
+        next_stage=len(passes) + 1,
+        inputs=inputs,
+        reference=reference,
+        stages=stages,
+        progress=progress,
+        report=report,
+    )
+
+
+def _inputs(options: Options, function: FuncOp) -> tuple[list[Array], str]:
+    """The frames to compare on, and where they come from."""
+    if not options.inputs:
+        return generate_inputs(function, options.frames), "generated inputs"
+    arrays = read_inputs(function, options.inputs)
+    files = ", ".join(str(path) for _, path in options.inputs)
+    return arrays, files
+
+
+def _up_to_core(passes: tuple[ModulePass, ...]) -> tuple[ModulePass, ...]:
+    kinds = [type(pass_) for pass_ in passes]
+    return passes[: kinds.index(OutlineCorePass) + 1]
+
+
+def design_name(model: str) -> str:
+    """A name for everything generated from a file: a C and SystemVerilog identifier."""
+    name = re.sub(r"[^a-z0-9]+", "_", Path(model).stem.lower()).strip("_")
+    return name if name[:1].isalpha() else f"net_{name}".rstrip("_")
+
+
+def _finish(work: Workspace) -> int:
+    """Write the directory, print the report; the exit status."""
+    report = work.report
+    work.put("ir", work.stages.files)
+    report.steps = {step.name: step.seconds for step in work.progress.steps}
+    directory = work.options.directory
+    with work.progress.step("write") as step:
+        texts = {"report.json": report.json(), "report.txt": report.text()}
+        write_directory(directory, {**work.files, **texts})
+        step.result = f"{len(work.files) + len(texts)} files"
+    folders = (f"{name}/ ({count} files)" for name, count in report.contents.items())
+    listed = ", ".join((*folders, *texts))
+    write_output(f"\n{report.text()}\nwritten to {directory}: {listed}\n")
+    for problem in report.problems:
+        print(f"qbuild: error: not built: {problem}", file=sys.stderr)
+    return 0 if report.succeeded else 1

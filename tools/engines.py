@@ -1,0 +1,167 @@
+"""The three ways to run a network: interpreter, compiled C, simulated circuit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
+from xdsl.dialects.hw import HWModuleOp
+from xdsl.passes import ModulePass
+from xdsl.utils.arg_spec import ParameterListType
+from xdsl.utils.exceptions import DiagnosticException
+
+from lowering.interpreter.engine import Core, Interpreter
+from passes.outline_core import OutlineCorePass
+from passes.quantize_inputs import QuantizeInputsPass
+from qdialect.calls import CallOp
+from qdialect.data import Array
+from qdialect.packed import PackedMatMulOp
+from tools.diagnostics import in_file
+from tools.frontends import load_module
+from tools.mistakes import UsageError, UserError
+from tools.passes_run import run_passes
+from tools.pipelines import find_pipeline
+from tools.registry import Registry
+from tools.signature import entry_of
+from tools.suggestions import unknown
+
+Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
+
+ENGINES = ("interpreter", "c", "rtl")
+_PIPELINES = {"c": "bnn-c", "rtl": "bnn-fpga"}
+_FORMS = {"c": "packed", "rtl": "circuit"}
+
+
+def form_of(module: ModuleOp) -> str:
+    """How far a module is compiled: `network`, `integer`, `packed` or `circuit`.
+
+    `integer` is everything between: @main calls a core that is not yet for a target.
+    """
+    ops = list(module.walk())
+    if not any(isinstance(op, CallOp) for op in ops):
+        return "network"
+    if any(isinstance(op, HWModuleOp) for op in ops):
+        return "circuit"
+    return "packed" if any(isinstance(op, PackedMatMulOp) for op in ops) else "integer"
+
+
+def compile_for(
+    engine: str,
+    ctx: Context,
+    module: ModuleOp,
+    source: str,
+    options: dict[str, ParameterListType] | None = None,
+) -> None:
+    """Bring a module into the form that an engine runs, in place.
+
+    The interpreter runs every form; a network as trained is given the boundary that
+    the other engines have, so that all mean the same.
+
+    Args:
+        engine: one of `ENGINES`.
+        ctx: the dialects.
+        module: a network or its integer form, or what the engine runs already.
+        source: the file it comes from, for messages.
+        options: options of the passes, by name.
+
+    Raises:
+        UserError: a pass refuses the network, or it is compiled for another engine.
+    """
+    form = form_of(module)
+    if engine == "interpreter":
+        if form == "network":
+            run_passes(ctx, module, [QuantizeInputsPass()], source)
+        return
+    if form == _FORMS[engine]:
+        return
+    passes = find_pipeline(_PIPELINES[engine], options).passes
+    if form == "integer":
+        passes = passes[_after_outlining(passes) :]
+    elif form != "network":
+        raise UserError(
+            f"{source}: error: engine {engine} takes a network or its integer form; "
+            f"this is a {form} module"
+        )
+    run_passes(ctx, module, passes, source)
+
+
+def _after_outlining(passes: Sequence[ModulePass]) -> int:
+    kinds = [type(pass_) for pass_ in passes]
+    return kinds.index(OutlineCorePass) + 1
+
+
+def make_core(engine: str, module: ModuleOp) -> Core | None:
+    """What runs the core of a compiled module in place of the interpreter.
+
+    Raises:
+        DiagnosticException: the module, or this machine, does not allow it.
+    """
+    # Neither a compiler nor a simulator is needed by the other engines.
+    match engine:
+        case "c":
+            from lowering.c.engine import CEngine
+
+            return CEngine(module)
+        case "rtl":
+            from lowering.hw.engine import RtlEngine
+
+            return RtlEngine(module)
+        case _:
+            return None
+
+
+class Network:
+    """A network, ready to run on an engine.
+
+    Attributes:
+        function: the function that is run.
+    """
+
+    def __init__(self, module: ModuleOp, source: str, engine: str, interpreter: Run):
+        self.function: FuncOp = entry_of(module, source)
+        self._engine = engine
+        self._run = interpreter
+        self._frames = 0
+        self._seconds = 0.0
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs for frames along the leading axis."""
+        start = time.perf_counter()
+        outputs = self._run(inputs)
+        self._seconds = time.perf_counter() - start
+        self._frames = len(inputs[0])
+        return outputs
+
+    def speed(self) -> str:
+        """A line about the last run."""
+        rate = self._frames / self._seconds
+        return (
+            f"{self._engine}: {self._frames:,} frames in {self._seconds:.3f} s, "
+            f"{rate:,.0f} frames/s"
+        )
+
+
+def load_network(file: str, engine: str, registry: Registry) -> Network:
+    """Read a network or module, and bring it onto an engine.
+
+    Raises:
+        UserError: the file or the engine is not accepted, or a pass refuses it.
+    """
+    if engine not in ENGINES:
+        raise UsageError(f"--engine: {unknown('engine', engine, ENGINES)}")
+    ctx = registry.context()
+    module = load_module(ctx, file)
+    entry = entry_of(module, file).sym_name.data
+    compile_for(engine, ctx, module, file)
+    try:
+        core = make_core(engine, module)
+    except DiagnosticException as error:
+        raise in_file(file, error) from error
+    interpreter = Interpreter(
+        module, core=core, implementations=registry.implementations
+    )
+    return Network(module, file, engine, lambda inputs: interpreter.run(inputs, entry))

@@ -1,0 +1,1 @@
+"""What `qopt` is made of."""

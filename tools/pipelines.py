@@ -1,0 +1,112 @@
+"""Named pipelines: tuples of pass instances.
+
+Importing this imports every pass; commands do so when a pipeline is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from xdsl.passes import ModulePass
+from xdsl.utils.arg_spec import ArgSpec, ParameterListType
+
+from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
+from passes.bitpack import BitpackPass
+from passes.convert_to_qflow import ConvertToQflowPass
+from passes.drop_unused_weights import DropUnusedWeightsPass
+from passes.floor_thresholds import FloorThresholdsPass
+from passes.fold import FoldPass
+from passes.fold_batch_norm import FoldBatchNormPass
+from passes.insert_fifos import InsertFifosPass
+from passes.lower_to_integer import LowerToIntegerPass
+from passes.narrow_accumulators import NarrowAccumulatorsPass
+from passes.outline_core import OutlineCorePass
+from passes.quantize_inputs import QuantizeInputsPass
+from tools.mistakes import UsageError
+from tools.specs import configured
+from tools.suggestions import unknown
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Passes in order, and one line that says what they make of a module."""
+
+    summary: str
+    passes: tuple[ModulePass, ...]
+
+    def __str__(self) -> str:
+        """The passes as `qopt -p` takes them."""
+        return ",".join(map(str, self.passes))
+
+
+_INTEGER: tuple[ModulePass, ...] = (
+    FoldBatchNormPass(),
+    QuantizeInputsPass(),
+    LowerToIntegerPass(),
+    FloorThresholdsPass(),
+    NarrowAccumulatorsPass(),
+    DropUnusedWeightsPass(),
+    OutlineCorePass(),
+)
+
+PIPELINES = {
+    "bnn-integer": Pipeline(
+        "a trained network to the integer level: @main calls an exact integer @core",
+        _INTEGER,
+    ),
+    "bnn-c": Pipeline(
+        "a trained network to bit-packed words, for target c",
+        (*_INTEGER, BitpackPass()),
+    ),
+    "bnn-fpga": Pipeline(
+        "a trained network to a streaming circuit, for targets sv and circt",
+        (
+            *_INTEGER,
+            ConvertToQflowPass(),
+            FoldPass(),
+            InsertFifosPass(),
+            ConvertQflowToHwPass(),
+        ),
+    ),
+}
+
+
+def find_pipeline(
+    name: str, options: Mapping[str, ParameterListType] | None = None
+) -> Pipeline:
+    """The pipeline of that name.
+
+    Args:
+        name: one of `PIPELINES`.
+        options: options of its passes by name; an option goes to every pass that has
+            it.
+
+    Raises:
+        UsageError: there is no such pipeline or option, or a value does not fit.
+    """
+    if name not in PIPELINES:
+        raise UsageError(unknown("pipeline", name, PIPELINES))
+    pipeline = PIPELINES[name]
+    given = {key.replace("-", "_"): value for key, value in (options or {}).items()}
+    known = {field.name for pass_ in pipeline.passes for field in fields(pass_)}
+    for key in given:
+        if key not in known:
+            dashed = [option.replace("_", "-") for option in known]
+            text = unknown("option", key.replace("_", "-"), dashed)
+            raise UsageError(f"pipeline '{name}': {text}")
+    return Pipeline(
+        pipeline.summary,
+        tuple(_with_options(pass_, given) for pass_ in pipeline.passes),
+    )
+
+
+def _with_options(
+    pass_: ModulePass, given: Mapping[str, ParameterListType]
+) -> ModulePass:
+    own = {field.name for field in fields(pass_)}
+    chosen = {key: value for key, value in given.items() if key in own}
+    if not chosen:
+        return pass_
+    spec = ArgSpec(pass_.name, {**pass_.spec().parameters, **chosen})
+    return configured("pass", type(pass_), spec)
