@@ -11,14 +11,12 @@ from xdsl.utils.exceptions import VerifyException
 
 from lowering.hw.circt_ops import (
     ArrayIndexInOutOp,
-    InOutType,
     RegOp,
-    SvAttribute,
-    UnpackedArrayType,
     load_circuit_dialects,
     name_of,
     sv_attributes,
 )
+from lowering.hw.circt_types import InOutType, SvAttribute, UnpackedArrayType
 
 TEXT = """\
 builtin.module {
