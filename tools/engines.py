@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -14,7 +13,8 @@ from xdsl.passes import ModulePass
 from xdsl.utils.arg_spec import ParameterListType
 from xdsl.utils.exceptions import DiagnosticException
 
-from lowering.interpreter.engine import Core, Interpreter
+from lowering.hw.verilate import Run
+from lowering.interpreter.engine import Core, Implementation, Interpreter
 from passes.outline_core import OutlineCorePass
 from passes.quantize_inputs import QuantizeInputsPass
 from qdialect.calls import CallOp
@@ -29,11 +29,11 @@ from tools.registry import Registry
 from tools.signature import entry_of
 from tools.suggestions import unknown
 
-Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
-
 ENGINES = ("interpreter", "c", "rtl")
 _PIPELINES = {"c": "bnn-c", "rtl": "bnn-fpga"}
 _FORMS = {"c": "packed", "rtl": "circuit"}
+# Frames after which a simulation can tell a steady state.
+STEADY_FRAMES = 4
 
 
 def form_of(module: ModuleOp) -> str:
@@ -121,17 +121,27 @@ class Network:
         function: the function that is run.
     """
 
-    def __init__(self, module: ModuleOp, source: str, engine: str, interpreter: Run):
+    def __init__(
+        self,
+        module: ModuleOp,
+        source: str,
+        engine: str,
+        core: Core | None,
+        implementations: Sequence[Implementation],
+    ):
         self.function: FuncOp = entry_of(module, source)
         self._engine = engine
-        self._run = interpreter
+        self._core = core
+        self._interpreter = Interpreter(
+            module, core=core, implementations=implementations
+        )
         self._frames = 0
         self._seconds = 0.0
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs for frames along the leading axis."""
         start = time.perf_counter()
-        outputs = self._run(inputs)
+        outputs = self._interpreter.run(inputs, self.function.sym_name.data)
         self._seconds = time.perf_counter() - start
         self._frames = len(inputs[0])
         return outputs
@@ -139,10 +149,23 @@ class Network:
     def speed(self) -> str:
         """A line about the last run."""
         rate = self._frames / self._seconds
-        return (
+        text = (
             f"{self._engine}: {self._frames:,} frames in {self._seconds:.3f} s, "
             f"{rate:,.0f} frames/s"
         )
+        cycles = _cycles(self._core)
+        return text if cycles is None else f"{text}; {cycles}"
+
+
+def _cycles(core: Core | None) -> str | None:
+    """What a simulated circuit took, or None for any other core."""
+    run = getattr(core, "run", None)
+    if not isinstance(run, Run):
+        return None
+    (name, *_) = run.words
+    if len(run.times[name].last) < STEADY_FRAMES:
+        return f"{run.times[name].last[-1] + 1:,} cycles"
+    return f"{run.cycles_per_frame(name):,.10g} cycles per frame"
 
 
 def load_network(file: str, engine: str, registry: Registry) -> Network:
@@ -155,13 +178,9 @@ def load_network(file: str, engine: str, registry: Registry) -> Network:
         raise UsageError(f"--engine: {unknown('engine', engine, ENGINES)}")
     ctx = registry.context()
     module = load_module(ctx, file)
-    entry = entry_of(module, file).sym_name.data
     compile_for(engine, ctx, module, file)
     try:
         core = make_core(engine, module)
     except DiagnosticException as error:
         raise in_file(file, error) from error
-    interpreter = Interpreter(
-        module, core=core, implementations=registry.implementations
-    )
-    return Network(module, file, engine, lambda inputs: interpreter.run(inputs, entry))
+    return Network(module, file, engine, core, registry.implementations)

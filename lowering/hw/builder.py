@@ -27,9 +27,9 @@ from lowering.hw.circt_ops import (
     NAME_HINT,
     SV_ATTRIBUTES,
     CompRegClockEnabledOp,
-    SvAttribute,
     WireOp,
 )
+from lowering.hw.circt_types import SvAttribute
 from qdialect.constants import WeightOp
 
 _Key = tuple[object, ...]

@@ -19,9 +19,8 @@ from lowering.hw.circt_ops import (
     ReadInOutOp,
     ReadMemOp,
     RegOp,
-    SvAttribute,
-    UnpackedArrayType,
 )
+from lowering.hw.circt_types import SvAttribute, UnpackedArrayType
 from qdialect.constants import WeightOp
 from qdialect.data import TensorDataAttr
 

@@ -24,12 +24,11 @@ from lowering.hw.circt_ops import (
     AlwaysOp,
     ArrayIndexInOutOp,
     IfOp,
-    InOutType,
     PAssignOp,
     RegOp,
-    UnpackedArrayType,
     sv_attributes,
 )
+from lowering.hw.circt_types import InOutType, UnpackedArrayType
 from lowering.hw.hierarchy import (
     CircuitError,
     Port,
@@ -239,7 +238,9 @@ class _ModuleText:
 
     def _instances(self) -> None:
         for op in self._plan.instances:
-            inputs = zip(op.arg_names, map(self._expressions.use, op.inputs), strict=True)
+            inputs = zip(
+                op.arg_names, map(self._expressions.use, op.inputs), strict=True
+            )
             outputs = zip(
                 op.result_names, (self._plan.names[v] for v in op.outputs), strict=True
             )
@@ -257,7 +258,9 @@ class _ModuleText:
 
     def _register_block(self, control: Control, registers: Sequence[Register]) -> None:
         """Reset goes before enable."""
-        enable = None if control.enable is None else self._expressions.use(control.enable)
+        enable = (
+            None if control.enable is None else self._expressions.use(control.enable)
+        )
         if control.reset is None and enable is None:
             self._load(registers, 2)
         elif control.reset is None:

@@ -21,15 +21,14 @@ from lowering.hw.circt_ops import (
     FromClockOp,
     IfOp,
     InitialOp,
-    InOutType,
     PAssignOp,
     ReadInOutOp,
     ReadMemOp,
     RegOp,
-    UnpackedArrayType,
     WireOp,
     name_of,
 )
+from lowering.hw.circt_types import InOutType, UnpackedArrayType
 from lowering.hw.hierarchy import (
     CircuitError,
     describe,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import DiagnosticException
 
 from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
@@ -16,12 +19,10 @@ from tools.build.report import Simulation
 from tools.build.test_bench import bench_files
 from tools.build.workspace import Workspace
 from tools.diagnostics import in_file
+from tools.engines import STEADY_FRAMES
 from tools.mistakes import UserError
 from tools.pipelines import find_pipeline
 
-
-# Frames after which a steady state can be told.
-_STEADY_FRAMES = 4
 # Chance in percent that each side of the circuit pauses in a cycle.
 _PAUSE_PERCENT = 30
 
@@ -94,7 +95,7 @@ def _simulate(work: Workspace, module: ModuleOp) -> None:
 def _measured(engine: RtlEngine, frames: int) -> Simulation:
     assert engine.run is not None
     times = engine.run.times
-    cycles = engine.cycles_per_frame if frames >= _STEADY_FRAMES else None
+    cycles = engine.cycles_per_frame if frames >= STEADY_FRAMES else None
     return Simulation(
         simulator="Verilator",
         frames=frames,
