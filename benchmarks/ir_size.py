@@ -78,6 +78,7 @@ def main() -> None:
         context.load_dialect(dialect)
     printing: list[float] = []
     parsing: list[float] = []
+    parsed = module
     text = ""
     for _ in range(5):
         start = time.perf_counter()

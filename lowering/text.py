@@ -1,6 +1,6 @@
 """An indenting writer for generated source text."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
@@ -30,7 +30,7 @@ class Text:
         self._lines.extend(f"{margin}{line}".rstrip() for line in text.split("\n"))
 
     @contextmanager
-    def block(self, head: str = "", tail: str = "") -> Iterator[None]:
+    def block(self, head: str = "", tail: str = "") -> Generator[None]:
         """Write `head`, indent what is written inside the `with`, write `tail`.
 
         An empty head or tail writes no line.

@@ -74,7 +74,7 @@ class FuseThreshold(RewritePattern):
             falling=op.falling,
             offset=op.offset.value.data,
         )
-        fused.location = FusedLoc([product.location, op.location], NoneAttr())
+        fused.location = FusedLoc((product.location, op.location), NoneAttr())
         rewriter.replace(op, fused)
         rewriter.erase(product)
 
@@ -307,7 +307,8 @@ def _insert_forks(function: FuncOp) -> None:
 
 
 def _position(op: Operation) -> int:
-    assert (block := op.parent) is not None
+    block = op.parent
+    assert block is not None
     return block.get_operation_index(op)
 
 

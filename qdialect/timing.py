@@ -129,7 +129,7 @@ def _paced_depths(
     function: FuncOp, fifos: Sequence[qflow.FifoOp], interval: int
 ) -> dict[Operation, int]:
     """The most beats that wait in each FIFO when frames come in every `interval`."""
-    unlimited = {op: 1 << 62 for op in fifos}
+    unlimited: dict[Operation, int] = {op: 1 << 62 for op in fifos}
     schedule = beat_times(
         function,
         _frames(function, {}),

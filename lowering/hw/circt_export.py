@@ -9,23 +9,16 @@ from __future__ import annotations
 import importlib
 from io import StringIO
 from types import ModuleType
-from typing import Protocol
 
 from lowering.hw.hierarchy import CircuitError
 
-_LOWERING_OPTIONS = (
-    "disallowLocalVariables,disallowPackedArrays,locationInfoStyle=none"
-)
+_LOWERING_OPTIONS = "disallowLocalVariables,disallowPackedArrays,locationInfoStyle=none"
 _PIPELINE = (
     "builtin.module("
     "hw.module(lower-seq-compreg-ce),"
     "lower-seq-to-sv{disable-reg-randomization disable-mem-randomization},"
     "canonicalize,cse,hw.module(hw-cleanup,prettify-verilog))"
 )
-
-
-class _Operation(Protocol):
-    attributes: dict[str, object]
 
 
 class CirctMissingError(CircuitError):
@@ -66,7 +59,9 @@ def export_systemverilog(text: str) -> str:
             output = StringIO()
             circt.export_verilog(module, output)
         except (ir.MLIRError, ValueError) as error:
-            raise CircuitError(f"CIRCT refuses the circuit: {_first_line(error)}") from error
+            raise CircuitError(
+                f"CIRCT refuses the circuit: {_first_line(error)}"
+            ) from error
         return output.getvalue()
 
 

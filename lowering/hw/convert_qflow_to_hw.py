@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, SymbolRefAttr
+from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.dialects.hw import HWModuleOp
 from xdsl.ir import Operation
@@ -118,7 +118,7 @@ def _convert(module: ModuleOp, function: FuncOp, prefix: str) -> None:
     symbols = {
         symbol.data
         for op in module.body.block.ops
-        if (symbol := op.get_attr_or_prop("sym_name")) is not None
+        if isinstance(symbol := op.get_attr_or_prop("sym_name"), StringAttr)
     }
     if top in symbols:
         raise PassFailedException(
@@ -146,9 +146,7 @@ def _convert(module: ModuleOp, function: FuncOp, prefix: str) -> None:
 def _loaded(op: Operation) -> set[str]:
     """The weights that are loaded in `op`."""
     return {
-        inner.weight.string_value()
-        for inner in op.walk()
-        if isinstance(inner, LoadOp)
+        inner.weight.string_value() for inner in op.walk() if isinstance(inner, LoadOp)
     }
 
 

@@ -136,4 +136,4 @@ def stream_types(top: HWModuleOp, name: str) -> list[StreamType]:
         raise DiagnosticException(
             f"hw.module @{top.sym_name.data} lacks the attribute '{name}'"
         )
-    return [stream for stream in attribute if isinstance(stream, StreamType)]
+    return [stream for stream in attribute.data if isinstance(stream, StreamType)]

@@ -51,13 +51,14 @@ def constant_value(value: SSAValue) -> int | None:
     """The unsigned value of a constant, or of bits taken from one; else None."""
     match value.owner:
         case ConstantOp() as op:
-            assert isinstance(type_ := op.result.type, IntegerType)
-            return op.value.value.data & ((1 << type_.width.data) - 1)
+            return op.value.value.data & (
+                (1 << width_bits(op.result.type, describe(op))) - 1
+            )
         case ExtractOp() as op:
             if (whole := constant_value(op.input)) is None:
                 return None
-            assert isinstance(type_ := op.result.type, IntegerType)
-            return (whole >> op.low_bit.value.data) & ((1 << type_.width.data) - 1)
+            mask = (1 << width_bits(op.result.type, describe(op))) - 1
+            return (whole >> op.low_bit.value.data) & mask
         case _:
             return None
 

@@ -40,11 +40,11 @@ from lowering.hw.hierarchy import (
     width_bits,
 )
 from lowering.hw.sv_expressions import Expressions
+from lowering.hw.sv_operations import memory_files
 from lowering.hw.sv_plan import (
     Control,
     ModulePlan,
     Register,
-    memory_files,
     plan_module,
 )
 from lowering.text import Text

@@ -20,7 +20,8 @@ from lowering.hw.circt_ops import (
     WireOp,
 )
 from lowering.hw.hierarchy import CircuitError, constant_value, describe, width_bits
-from lowering.hw.sv_plan import is_all_ones, selected_bits
+from lowering.hw.sv_operations import is_all_ones
+from lowering.hw.sv_plan import selected_bits
 
 MAX_DECIMAL_BITS = 32
 """Wider constants are written in hexadecimal."""
@@ -185,7 +186,9 @@ class Expressions:
             case _:
                 raise CircuitError(f"{describe(op)} has no SystemVerilog expression")
 
-    def _variadic(self, op: Operation, sign: str, binding: Binding) -> tuple[str, Binding]:
+    def _variadic(
+        self, op: Operation, sign: str, binding: Binding
+    ) -> tuple[str, Binding]:
         operands = list(op.operands)
         inverted = isinstance(op, comb.XorOp) and is_all_ones(operands[-1])
         if inverted and len(operands) > 1:
@@ -247,7 +250,9 @@ class Expressions:
         if (index := constant_value(op.index)) is not None:
             return elements[min(index, len(elements) - 1)]
         name = self._names[op.index]
-        bits = [name] if index_width == 1 else [f"{name}[{b}]" for b in range(index_width)]
+        bits = (
+            [name] if index_width == 1 else [f"{name}[{b}]" for b in range(index_width)]
+        )
         return _choice(elements, bits)
 
 

@@ -22,8 +22,7 @@ port is that port.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from xdsl.dialects import comb, hw, seq
@@ -33,21 +32,30 @@ from lowering.hw.circt_ops import (
     AlwaysOp,
     ArrayIndexInOutOp,
     CompRegClockEnabledOp,
-    FromClockOp,
     InitialOp,
-    ReadInOutOp,
-    ReadMemOp,
     RegOp,
     WireOp,
     name_of,
-    sv_attributes,
 )
 from lowering.hw.hierarchy import (
     CircuitError,
-    constant_value,
     describe,
     module_ports,
     width_bits,
+)
+from lowering.hw.sv_names import Names
+from lowering.hw.sv_operations import (
+    COMBINATIONAL,
+    STRUCTURAL,
+    combinational_sources,
+    expression_operands,
+    hint_of,
+    is_all_ones,
+    is_always_in_place,
+    is_root,
+    sources_of,
+    trailing_bits,
+    width_bits_or_zero,
 )
 
 MAX_LEAVES = 8
@@ -57,45 +65,6 @@ MAX_PORT_LEAVES = 3
 
 Register = seq.CompRegOp | CompRegClockEnabledOp
 """A register: holds one value from one rising edge to the next."""
-
-COMBINATIONAL = (
-    comb.AddOp,
-    comb.AndOp,
-    comb.ConcatOp,
-    comb.DivSOp,
-    comb.DivUOp,
-    comb.ExtractOp,
-    comb.ICmpOp,
-    comb.ModSOp,
-    comb.ModUOp,
-    comb.MulOp,
-    comb.MuxOp,
-    comb.OrOp,
-    comb.ReplicateOp,
-    comb.ShlOp,
-    comb.ShrSOp,
-    comb.ShrUOp,
-    comb.SubOp,
-    comb.XorOp,
-    hw.ArrayCreateOp,
-    hw.ArrayGetOp,
-    hw.ConstantOp,
-    FromClockOp,
-    ReadInOutOp,
-    WireOp,
-)
-"""Operations whose result follows from their operands at once."""
-
-_OTHERS = (
-    hw.InstanceOp,
-    hw.OutputOp,
-    AlwaysOp,
-    ArrayIndexInOutOp,
-    InitialOp,
-    RegOp,
-    seq.CompRegOp,
-    CompRegClockEnabledOp,
-)
 
 
 @dataclass(frozen=True)
@@ -157,7 +126,9 @@ def plan_module(op: hw.HWModuleOp) -> ModulePlan:
     return _Planner(op).plan
 
 
-def selected_bits(op: comb.ExtractOp, names: dict[SSAValue, str]) -> tuple[SSAValue, int]:
+def selected_bits(
+    op: comb.ExtractOp, names: dict[SSAValue, str]
+) -> tuple[SSAValue, int]:
     """The signal, and the lowest of its bits, that `op` takes.
 
     Bits of bits that have no name of their own are bits of the value below.
@@ -188,23 +159,25 @@ class _Planner:
         self._order = self._combinational_order()
         named = self._choose_named()
         self._assign_names(named)
-        self.plan.wires = [op.results[0] for op in self._order if op.results[0] in named]
+        self.plan.wires = [
+            op.results[0] for op in self._order if op.results[0] in named
+        ]
         self.plan.unread = list(self._unread_bits())
 
     def _live_operations(self) -> set[Operation]:
         """Whatever reaches an output, an instance or a wire that is to be kept."""
         for op in self.plan.op.body.block.ops:
-            if not isinstance(op, COMBINATIONAL + _OTHERS):
+            if not isinstance(op, COMBINATIONAL + STRUCTURAL):
                 raise CircuitError(
                     f"{describe(op)} has no SystemVerilog form; lower it to the hw, "
                     "comb, seq and sv operations in docs/rationale.md first"
                 )
-        roots = [op for op in self.plan.op.body.block.ops if _is_root(op)]
+        roots = [op for op in self.plan.op.body.block.ops if is_root(op)]
         live = set(roots)
         pending = list(roots)
         while pending:
             op = pending.pop()
-            for source in _sources(op):
+            for source in sources_of(op):
                 if source not in live:
                     live.add(source)
                     pending.append(source)
@@ -276,7 +249,7 @@ class _Planner:
                 stack.pop()
                 continue
             waiting = [
-                source for source in _combinational_sources(op) if source not in done
+                source for source in combinational_sources(op) if source not in done
             ]
             if not waiting:
                 done.add(op)
@@ -301,17 +274,18 @@ class _Planner:
         depth: dict[SSAValue, int] = {}
         for op in self._order:
             (value,) = op.results
-            if _is_always_in_place(op):
+            if is_always_in_place(op):
                 continue
-            operands = _expression_operands(op)
+            operands = expression_operands(op)
             leaves[value] = sum(leaves.get(v, 1) for v in operands)
             depth[value] = 1 + max((depth.get(v, 0) for v in operands), default=0)
+            most = MAX_PORT_LEAVES if value in in_port_list else MAX_LEAVES
             if (
                 isinstance(op, WireOp)
                 or name_of(op) is not None
                 or value in selected
                 or (self._uses.get(value, 0) > 1 and not self._is_cheap(op, named))
-                or leaves[value] > (MAX_PORT_LEAVES if value in in_port_list else MAX_LEAVES)
+                or leaves[value] > most
                 or depth[value] > MAX_DEPTH
             ):
                 named.add(value)
@@ -345,7 +319,7 @@ class _Planner:
                 return False
 
     def _assign_names(self, named: set[SSAValue]) -> None:
-        names = _Names(port.name for port in module_ports(self.plan.op))
+        names = Names(port.name for port in module_ports(self.plan.op))
         inputs = [port.name for port in module_ports(self.plan.op) if port.is_input]
         block = self.plan.op.body.block
         self.plan.names.update(zip(block.args, inputs, strict=True))
@@ -355,19 +329,21 @@ class _Planner:
             self.plan.names[memory.result] = names.fresh(name_of(memory), "_mem")
         for registers in self.plan.registers.values():
             for register in registers:
-                hint = _hint(register) or self._output_hint(register.data)
+                hint = hint_of(register) or self._output_hint(register.data)
                 self.plan.names[register.data] = names.fresh(hint, "_q")
         for instance in self.plan.instances:
             instance_name = names.fresh(instance.instance_name.data, "", prefix="u_")
             self.plan.instance_names[instance] = instance_name
-            for port, value in zip(instance.result_names, instance.outputs, strict=True):
+            for port, value in zip(
+                instance.result_names, instance.outputs, strict=True
+            ):
                 if value not in self.plan.names:
                     hint = f"{instance.instance_name.data}_{port.data}"
                     self.plan.names[value] = names.fresh(hint, "_w")
         for op in self._order:
             value = op.results[0]
             if value in named and value not in self.plan.names:
-                self.plan.names[value] = names.fresh(_hint(op), "_w")
+                self.plan.names[value] = names.fresh(hint_of(op), "_w")
 
     def _adopt_port(self, port: str, value: SSAValue, named: set[SSAValue]) -> None:
         """Let the signal that drives an output port be the port."""
@@ -390,8 +366,8 @@ class _Planner:
             unread = ((1 << width) - 1) & ~read.get(value, 0)
             low = 0
             while unread >> low:
-                low += _trailing(unread >> low, 0)
-                count = _trailing(unread >> low, 1)
+                low += trailing_bits(unread >> low, 0)
+                count = trailing_bits(unread >> low, 1)
                 yield value, low, count
                 low += count
 
@@ -403,110 +379,10 @@ class _Planner:
                 width = width_bits(op.result.type, self._where)
                 read[source] = read.get(source, 0) | ((1 << width) - 1) << low
                 continue
-            for operand in (operand for inner in op.walk() for operand in inner.operands):
+            for operand in (
+                operand for inner in op.walk() for operand in inner.operands
+            ):
                 if operand in self.plan.names:
                     width = width_bits_or_zero(operand)
                     read[operand] = (1 << width) - 1
         return read
-
-
-class _Names:
-    """Hands out names that are legal and different from each other."""
-
-    def __init__(self, taken: Iterator[str]) -> None:
-        self._taken = set(taken)
-        self._unnamed = 0
-
-    def fresh(self, hint: str | None, suffix: str, *, prefix: str = "") -> str:
-        if not hint:
-            hint = f"v{self._unnamed}"
-            self._unnamed += 1
-        base = re.sub(r"\W", "_", hint, flags=re.ASCII).removesuffix(suffix)
-        base = base if base[:1].isalpha() or prefix else f"n{base}"
-        base = prefix + base.removeprefix(prefix)
-        name, count = base + suffix, 1
-        while name in self._taken:
-            count += 1
-            name = f"{base}_{count}{suffix}"
-        self._taken.add(name)
-        return name
-
-
-def is_all_ones(value: SSAValue) -> bool:
-    """Whether `value` is a constant with every bit set."""
-    constant = constant_value(value)
-    if constant is None:
-        return False
-    return constant == (1 << width_bits(value.type, "constant")) - 1
-
-
-def width_bits_or_zero(value: SSAValue) -> int:
-    """Width of a signal; 0 for a place, which has no bits of its own."""
-    return 0 if isinstance(value.owner, RegOp) else width_bits(value.type, "signal")
-
-
-def _hint(op: Operation) -> str | None:
-    """The name given to the result of `op`, or the one it has in the text of the IR."""
-    return name_of(op) or op.results[0].name_hint
-
-
-def _trailing(bits: int, bit: int) -> int:
-    """Number of lowest bits of `bits` that are equal to `bit`."""
-    flipped = bits if bit == 0 else ~bits
-    return (flipped & -flipped).bit_length() - 1
-
-
-def _is_root(op: Operation) -> bool:
-    match op:
-        case hw.OutputOp() | hw.InstanceOp():
-            return True
-        case WireOp():
-            return op.inner_sym is not None or bool(sv_attributes(op))
-        case _:
-            return False
-
-
-def _sources(op: Operation) -> Iterator[Operation]:
-    """Operations without which `op` cannot be written."""
-    for inner in op.walk():
-        for operand in inner.operands:
-            owner = operand.owner
-            if isinstance(owner, Operation) and owner.parent is op.parent:
-                yield owner
-    if isinstance(op, RegOp):
-        for use in op.result.uses:
-            if (writer := _procedure_of(use.operation, op)) is not None:
-                yield writer
-
-
-def _procedure_of(op: Operation, memory: RegOp) -> Operation | None:
-    """The `sv.always` or `sv.initial` in which `op` uses `memory`, if it does."""
-    while (parent := op.parent_op()) is not None and parent is not memory.parent_op():
-        op = parent
-    return op if isinstance(op, AlwaysOp | InitialOp) else None
-
-
-def _combinational_sources(op: Operation) -> Iterator[Operation]:
-    for operand in _expression_operands(op):
-        if isinstance(operand.owner, COMBINATIONAL):
-            yield operand.owner
-
-
-def _expression_operands(op: Operation) -> Sequence[SSAValue]:
-    """The values whose text stands in the expression of `op`."""
-    if isinstance(op, ReadInOutOp):
-        place = op.input.owner
-        return (place.index,) if isinstance(place, ArrayIndexInOutOp) else ()
-    return op.operands
-
-
-def _is_always_in_place(op: Operation) -> bool:
-    return (
-        isinstance(op, hw.ConstantOp | FromClockOp | hw.ArrayCreateOp)
-        or constant_value(op.results[0]) is not None
-    )
-
-
-def memory_files(op: InitialOp) -> Iterator[ReadMemOp]:
-    """The memory files that `op` reads."""
-    return (inner for inner in op.walk() if isinstance(inner, ReadMemOp))

@@ -143,10 +143,11 @@ def _expression(netlist: Netlist, node: Node) -> str:
     names = [f"n{p}" for p in node.operands]
     widths = [netlist.nodes[p].width_bits for p in node.operands]
     mask = (1 << node.width_bits) - 1
-    if type(op) in _MASKED:
-        return f"({_MASKED[type(op)](names, node.width_bits)}) & {mask}"
-    if type(op) in _PLAIN:
-        return _PLAIN[type(op)](names)
+    masked, plain = _MASKED.get(_class(op)), _PLAIN.get(_class(op))
+    if masked is not None:
+        return f"({masked(names, node.width_bits)}) & {mask}"
+    if plain is not None:
+        return plain(names)
     match op:
         case hw.ConstantOp():
             return str(op.value.value.data & mask)
@@ -167,6 +168,10 @@ def _expression(netlist: Netlist, node: Node) -> str:
             raise CircuitError(f"{describe(op)} cannot be executed")
         case _:
             raise CircuitError(f"{node.name} has no operation")
+
+
+def _class(op: Operation | None) -> type[Operation]:
+    return Operation if op is None else type(op)
 
 
 def _signed(name: str, width_bits: int) -> str:

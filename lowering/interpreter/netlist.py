@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from xdsl.dialects import hw, seq
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.ir import BlockArgument, Operation, SSAValue, TypeAttribute
+from xdsl.utils.hints import isa
 
 from lowering.hw.circt_ops import (
     AlwaysOp,
@@ -397,11 +398,11 @@ def _memory_of(place: SSAValue) -> RegOp:
 
 
 def _element_width(value: SSAValue) -> int:
-    type_ = value.type
-    if isinstance(type_, hw.ArrayType):
-        type_ = type_.get_element_type()
     op = value.owner
     assert isinstance(op, Operation)
+    type_ = value.type
+    if isa(type_, hw.ArrayType[TypeAttribute]):
+        return width_bits(type_.get_element_type(), describe(op))
     return width_bits(type_, describe(op))
 
 

@@ -78,7 +78,7 @@ def _streams(top: HWModuleOp, name: str) -> list[StreamType]:
             f"hw.module @{top.sym_name.data} lacks the attribute '{name}', which says "
             "what its streams carry"
         )
-    return [stream for stream in attribute if isinstance(stream, StreamType)]
+    return [stream for stream in attribute.data if isinstance(stream, StreamType)]
 
 
 def _simulate(
