@@ -11,6 +11,7 @@ from pathlib import Path
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.dialects.hw import HWModuleOp
 from xdsl.utils.exceptions import DiagnosticException
+from xdsl.utils.hints import isa
 
 from lowering.hw.streams import from_beats, to_beats
 from lowering.hw.sv import emit_files
@@ -132,8 +133,8 @@ def stream_types(top: HWModuleOp, name: str) -> list[StreamType]:
         DiagnosticException: it has no such attribute.
     """
     attribute = top.attributes.get(name)
-    if not isinstance(attribute, ArrayAttr):
+    if not isa(attribute, ArrayAttr[StreamType]):
         raise DiagnosticException(
             f"hw.module @{top.sym_name.data} lacks the attribute '{name}'"
         )
-    return [stream for stream in attribute.data if isinstance(stream, StreamType)]
+    return list(attribute.data)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from xdsl.dialects.builtin import ArrayAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.dialects.hw import HWModuleOp, InstanceOp
+from xdsl.dialects.hw import HWModuleOp
 from xdsl.ir import Operation, SSAValue
 
-from lowering.hw.builder import ModuleBuilder, Signal, concat, mux
+from lowering.hw.builder import ModuleBuilder, Signal, Wire, concat, mux
 from lowering.hw.circt_ops import WireOp
 from lowering.hw.memories import address_bits
 from qdialect.streams import StreamType, stream_type
@@ -36,13 +37,12 @@ def tdata_bits(stream: StreamType) -> int:
     return -(-stream.beat_bits // 8) * 8
 
 
-@dataclass
-class _Link:
-    """A stream inside the top module; `ready` is known once its reader is there."""
+class _Link(NamedTuple):
+    """A stream inside the top module; its reader drives `ready`."""
 
     data: Signal
     valid: Signal
-    ready: Signal | None = None
+    ready: Wire
 
 
 @dataclass(frozen=True)
@@ -69,29 +69,20 @@ class _TopWriter:
         m = self.builder
         self.rst = (~m.input("aresetn", 1)).named("rst")
         arguments = self.function.body.block.args
-        sources = axis_names("s", len(arguments))
-        for argument, name in zip(arguments, sources, strict=True):
+        for argument, name in zip(
+            arguments, axis_names("s", len(arguments)), strict=True
+        ):
             self._source(argument, name)
+        for op in units(self.function):
+            self._place(op)
         end = self.function.body.block.last_op
         assert isinstance(end, ReturnOp)
-        sinks = axis_names("m", len(end.operands))
-        readies = [m.input(f"{name}_tready", 1) for name in sinks]
-        placed: list[tuple[Operation, InstanceOp]] = []
-        for op in units(self.function):
-            placed.append((op, self._place(op)))
-        for value, ready in zip(end.operands, readies, strict=True):
-            self.links[value].ready = ready
-        for op, instance in placed:
-            self._connect_readies(op, instance)
-        for argument, name in zip(arguments, sources, strict=True):
-            ready = self.links[argument].ready
-            assert ready is not None
-            m.output(f"{name}_tready", ready)
-        for value, name, ready in zip(end.operands, sinks, readies, strict=True):
-            self._sink(value, name, ready)
+        results = end.operands
+        for value, name in zip(results, axis_names("m", len(results)), strict=True):
+            self._sink(value, name)
         module = m.finish()
         module.attributes[INPUTS] = ArrayAttr([a.type for a in arguments])
-        module.attributes[OUTPUTS] = ArrayAttr([v.type for v in end.operands])
+        module.attributes[OUTPUTS] = ArrayAttr([v.type for v in results])
         return module
 
     def _source(self, argument: SSAValue, name: str) -> None:
@@ -105,35 +96,31 @@ class _TopWriter:
         wire = WireOp(concat(*unused, last).value)
         m.append(wire)
         m.name_property(wire, f"unused_{name}")
-        self.links[argument] = _Link(tdata.bits(0, stream.beat_bits), valid)
+        ready = m.wire(f"{name}_ready", 1)
+        m.output(f"{name}_tready", ready)
+        self.links[argument] = _Link(tdata.bits(0, stream.beat_bits), valid, ready)
 
-    def _place(self, op: Operation) -> InstanceOp:
-        """The instance of a unit; what its readers will say stands as 0 for now."""
+    def _place(self, op: Operation) -> None:
+        """The instance of a unit."""
         m, instance = self.builder, self.instances[op]
-        link = self.links[op.operands[0]]
-        ports = {"rst": self.rst, "in_data": link.data, "in_valid": link.valid}
-        prefixes = _out_prefixes(op)
-        for prefix in prefixes:
-            ports[f"{prefix}_ready"] = m.constant(0, 1)
+        source = self.links[op.operands[0]]
+        ports = {"rst": self.rst, "in_data": source.data, "in_valid": source.valid}
+        readies = {
+            prefix: m.wire(f"{instance.name}_{prefix}_ready", 1)
+            for prefix in _out_prefixes(op)
+        }
+        ports |= {f"{prefix}_ready": ready for prefix, ready in readies.items()}
         outputs = m.instance(instance.name, instance.module, ports)
-        link.ready = outputs["in_ready"]
-        for result, prefix in zip(op.results, prefixes, strict=True):
+        source.ready.drive(outputs["in_ready"])
+        for result, (prefix, ready) in zip(op.results, readies.items(), strict=True):
             self.links[result] = _Link(
-                outputs[f"{prefix}_data"], outputs[f"{prefix}_valid"]
+                outputs[f"{prefix}_data"], outputs[f"{prefix}_valid"], ready
             )
-        owner = outputs["in_ready"].value.owner
-        assert isinstance(owner, InstanceOp)
-        return owner
 
-    def _connect_readies(self, op: Operation, instance: InstanceOp) -> None:
-        names = [name.data for name in instance.arg_names.data]
-        for result, prefix in zip(op.results, _out_prefixes(op), strict=True):
-            ready = self.links[result].ready
-            assert ready is not None
-            instance.operands[names.index(f"{prefix}_ready")] = ready.value
-
-    def _sink(self, value: SSAValue, name: str, ready: Signal) -> None:
+    def _sink(self, value: SSAValue, name: str) -> None:
         m, stream, link = self.builder, stream_type(value), self.links[value]
+        ready = m.input(f"{name}_tready", 1)
+        link.ready.drive(ready)
         taken = link.valid & ready
         last = vector_last = self._last_of(f"{name}_beat", stream.beats, taken)
         if stream.vectors > 1:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.dialects.hw import HWModuleOp
+from xdsl.utils.hints import isa
 
 from lowering.hw.hierarchy import CircuitError
 from lowering.hw.streams import from_beats, to_beats
@@ -73,12 +74,12 @@ def run_circuit(module: ModuleOp, top: str, arrays: Sequence[Array]) -> list[Arr
 
 def _streams(top: HWModuleOp, name: str) -> list[StreamType]:
     attribute = top.attributes.get(name)
-    if not isinstance(attribute, ArrayAttr):
+    if not isa(attribute, ArrayAttr[StreamType]):
         raise CircuitError(
             f"hw.module @{top.sym_name.data} lacks the attribute '{name}', which says "
             "what its streams carry"
         )
-    return [stream for stream in attribute.data if isinstance(stream, StreamType)]
+    return list(attribute.data)
 
 
 def _simulate(

@@ -21,7 +21,7 @@ from qdialect.costs import Cost, unit_cost
 from qdialect.selection import TopKOp
 from qdialect.streams import stream_type
 from qdialect.timing import bottleneck_cycles, unit_cycles
-from qdialect.types import BipolarType, TernaryType, signed, unsigned
+from qdialect.types import BipolarType, TernaryType, element_of, signed, unsigned
 from qdialect.units import unit_names, units
 
 
@@ -32,10 +32,8 @@ def mlp(*widths: int, seed: int = 0) -> ModuleOp:
     for width in widths[1:-1]:
         x = builder.threshold(builder.linear(x, width, TernaryType()), signed(2))
     x = builder.linear(x, widths[-1], TernaryType())
-    values, indices = (
-        TensorType(t, (1, 1)) for t in (x.type.element_type, unsigned(8))
-    )  # pyright: ignore
-    top = TopKOp(x, values, indices, axis=1)
+    value, index = TensorType(element_of(x), (1, 1)), TensorType(unsigned(8), (1, 1))
+    top = TopKOp(x, value, index, axis=1)
     builder.add(top)
     return apply(builder.module(top.indices), ConvertToQflowPass())
 
