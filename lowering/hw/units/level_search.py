@@ -55,6 +55,11 @@ class LevelSearch:
         """Whether every level is the top bit of its value."""
         return not self._steps and not any(s.falling for s in self.tables.searches)
 
+    @property
+    def value_bits(self) -> int:
+        """Bits of a value that the search reads: without a step, the top one."""
+        return self.tables.number_bits if self._steps else 1
+
     def build(self, name: str) -> BuiltUnit:
         """The modules, with inputs `advance`, `row`, `values` and output `levels`.
 
@@ -63,10 +68,10 @@ class LevelSearch:
         m = ModuleBuilder(name, "Finds the level of each value by binary search.")
         advance = m.input("advance", 1)
         row = m.input("row", address_bits(self.rows))
-        values = m.input("values", self.lanes * self.tables.number_bits)
+        values = m.input("values", self.lanes * self.value_bits)
         values = self._complemented(m, values, row)
         states: list[_State] = []
-        for value in values.lanes(self.tables.number_bits):
+        for value in values.lanes(self.value_bits):
             known = value.bit(-1) if self.known_steps else None
             states.append(_State(value.zero_extend(self.tables.word_bits), known))
         modules: list[HWModuleOp] = []
@@ -98,7 +103,7 @@ class LevelSearch:
         if not any(words):
             return values
         falling = rom(m, "falling", words, self.lanes, row)
-        mask = [bit.replicate(self.tables.number_bits) for bit in falling.lanes(1)]
+        mask = [bit.replicate(self.value_bits) for bit in falling.lanes(1)]
         return values ^ pack(mask)
 
     def _comparator(self, name: str) -> HWModuleOp:

@@ -364,8 +364,8 @@ class _Writer:
         if search is None:
             module = m.finish_pipeline(in_ready, sums, done)
             return BuiltUnit([*parts, module], m.images)
+        signs = [part.bit(-1) for part in sums.lanes(self._arithmetic.sum_bits)]
         if search.is_sign_only:
-            signs = [part.bit(-1) for part in sums.lanes(self._arithmetic.sum_bits)]
             levels = pack([search.coded(sign) for sign in signs])
             module = m.finish_pipeline(in_ready, levels, done)
             return BuiltUnit([*parts, module], m.images)
@@ -377,7 +377,7 @@ class _Writer:
             for i in range(1, search.latency_cycles):
                 arriving = m.flag_stage(arriving, f"search_valid{i}")
         group = counter(m, "level_group", self._unit.neuron_fold, m.advance & summed)
-        values = sums.named("sums")
+        values = pack(signs) if search.value_bits == 1 else sums.named("sums")
         ports = {"advance": m.advance, "row": group.value, "values": values}
         levels = m.instance("activation", activation.top, ports)["levels"]
         module = m.finish_pipeline(in_ready, levels, arriving)
