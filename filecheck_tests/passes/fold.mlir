@@ -1,0 +1,24 @@
+// RUN: qopt %s --split-input-file --verify-diagnostics -p 'fold{max-cycles=4}' | filecheck %s
+// RUN: qopt %s --split-input-file --verify-diagnostics -p 'fold{max-cycles=1}' | filecheck %s --check-prefix=FAST
+
+// Eight products: in at most four cycles, and all at once.
+// CHECK-LABEL: func.func @core
+// FAST-LABEL: func.func @core
+func.func @core(%q: !qflow.stream<tensor<1x4xsi3> by 1>) -> !qflow.stream<tensor<1x2xsi6> by 1> {
+  %w = qnn.constant <tensor<2x4x!qnn.bipolar>, [1, -1, 1, -1, 1, 1, -1, -1]>
+  // CHECK: qflow.mvu %q, %w accumulator si6 offset 0 : !qflow.stream<tensor<1x4xsi3> by [[SIMD:[12]]]>, tensor<2x4x!qnn.bipolar> -> !qflow.stream<tensor<1x2xsi6> by {{[12]}}>
+  // FAST: qflow.mvu %q, %w accumulator si6 offset 0 : !qflow.stream<tensor<1x4xsi3> by 4>, tensor<2x4x!qnn.bipolar> -> !qflow.stream<tensor<1x2xsi6> by 2>
+  %a = qflow.mvu %q, %w accumulator si6 offset 0 : !qflow.stream<tensor<1x4xsi3> by 1>, tensor<2x4x!qnn.bipolar> -> !qflow.stream<tensor<1x2xsi6> by 1>
+  func.return %a : !qflow.stream<tensor<1x2xsi6> by 1>
+}
+
+// -----
+
+// A top-k gives an index a beat: two cycles at least.
+// CHECK-LABEL: func.func @core
+// CHECK: qflow.topk
+// FAST: fold: unit {{.*}} takes at least 2 cycles a frame
+func.func @core(%q: !qflow.stream<tensor<1x4xsi3> by 1>) -> !qflow.stream<tensor<1x2xui2> by 1> {
+  %a = qflow.topk %q : !qflow.stream<tensor<1x4xsi3> by 1> -> !qflow.stream<tensor<1x2xui2> by 1>
+  func.return %a : !qflow.stream<tensor<1x2xui2> by 1>
+}
