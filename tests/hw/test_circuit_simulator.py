@@ -42,7 +42,8 @@ def test_every_operation_of_comb() -> None:
           %8 = comb.replicate %a : (i5) -> i10
           %9 = comb.extract %a from 2 : (i5) -> i2
           %10 = comb.mux %3, %a, %b : i5
-          hw.output %0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10 : i5, i5, i5, i1, i5, i5, i5, i10, i10, i2, i5
+          hw.output %0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10
+              : i5, i5, i5, i1, i5, i5, i5, i10, i10, i2, i5
         }
         """
     )

@@ -123,7 +123,9 @@ def classifier(*widths: int, k: int, vectors: int = 1) -> ModuleOp:
     ("widths", "cycles", "k", "vectors"),
     [((37, 23, 17, 10), 60, 1, 1), ((20, 11, 13), 14, 3, 1), ((9, 7, 5), 20, 2, 4)],
 )
-def test_classifiers(widths: tuple[int, ...], cycles: int, k: int, vectors: int) -> None:
+def test_classifiers(
+    widths: tuple[int, ...], cycles: int, k: int, vectors: int
+) -> None:
     module = classifier(*widths, k=k, vectors=vectors)
     fold = FoldPass(max_cycles=cycles)
     check_values_and_cycles(module, streams(module, fold, InsertFifosPass()))

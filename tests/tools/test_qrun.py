@@ -15,17 +15,27 @@ func.func @main(%a: tensor<1x3xf32>, %b: tensor<1x3xsi8>)
     attributes {qnn.inputs = ["in.a", "in.b"], qnn.outputs = ["sum", "q"]} {
   %scale = qnn.constant <tensor<f32>, [0.5]>
   %zero = qnn.constant <tensor<f32>, [0.0]>
-  %q = qnn.quantize %a, %scale, %zero rounding half_even : tensor<1x3xf32>, tensor<f32>, tensor<f32> -> tensor<1x3xsi4>
-  %r = qnn.dequantize %q, %scale, %zero : tensor<1x3xsi4>, tensor<f32>, tensor<f32> -> tensor<1x3xf32>
-  %s = qnn.dequantize %b, %scale, %zero : tensor<1x3xsi8>, tensor<f32>, tensor<f32> -> tensor<1x3xf32>
-  %t = qnn.add %r, %s : tensor<1x3xf32>, tensor<1x3xf32> -> tensor<1x3xf32>
+  %q = qnn.quantize %a, %scale, %zero rounding half_even
+      : tensor<1x3xf32>, tensor<f32>, tensor<f32>
+      -> tensor<1x3xsi4>
+  %r = qnn.dequantize %q, %scale, %zero
+      : tensor<1x3xsi4>, tensor<f32>, tensor<f32>
+      -> tensor<1x3xf32>
+  %s = qnn.dequantize %b, %scale, %zero
+      : tensor<1x3xsi8>, tensor<f32>, tensor<f32>
+      -> tensor<1x3xf32>
+  %t = qnn.add %r, %s
+      : tensor<1x3xf32>, tensor<1x3xf32>
+      -> tensor<1x3xf32>
   func.return %t, %q : tensor<1x3xf32>, tensor<1x3xsi4>
 }
 """
 
 SIGN = """\
 func.func @main(%x: tensor<1x3xf32>) -> tensor<1x3x!qnn.bipolar> {
-  %q = qnn.sign %x : tensor<1x3xf32> -> tensor<1x3x!qnn.bipolar>
+  %q = qnn.sign %x
+      : tensor<1x3xf32>
+      -> tensor<1x3x!qnn.bipolar>
   func.return %q : tensor<1x3x!qnn.bipolar>
 }
 """
@@ -223,14 +233,23 @@ CASES = {
 
 PACKED = """\
 func.func @main(%x: tensor<1x3x!qnn.bipolar>) -> tensor<1x1xsi3> {
-  %y = qnn.call @core(%x) : (tensor<1x3x!qnn.bipolar>) -> tensor<1x1xsi3>
+  %y = qnn.call @core(%x)
+      : (tensor<1x3x!qnn.bipolar>)
+      -> tensor<1x1xsi3>
   func.return %y : tensor<1x1xsi3>
 }
 func.func @core(%x: tensor<1x3x!qnn.bipolar>) -> tensor<1x1xsi3> {
   %w = qnn.constant <tensor<1x3x!qnn.bipolar>, [1, -1, 1]>
-  %a = qnn.pack %x : tensor<1x3x!qnn.bipolar> -> !qnn.packed<tensor<1x3x!qnn.bipolar>, word 8>
-  %b = qnn.pack %w : tensor<1x3x!qnn.bipolar> -> !qnn.packed<tensor<1x3x!qnn.bipolar>, word 8>
-  %y = qnn.packed_matmul %a, %b : !qnn.packed<tensor<1x3x!qnn.bipolar>, word 8>, !qnn.packed<tensor<1x3x!qnn.bipolar>, word 8> -> tensor<1x1xsi3>
+  %a = qnn.pack %x
+      : tensor<1x3x!qnn.bipolar>
+      -> !qnn.packed<tensor<1x3x!qnn.bipolar>, word 8>
+  %b = qnn.pack %w
+      : tensor<1x3x!qnn.bipolar>
+      -> !qnn.packed<tensor<1x3x!qnn.bipolar>, word 8>
+  %y = qnn.packed_matmul %a, %b
+      : !qnn.packed<tensor<1x3x!qnn.bipolar>, word 8>,
+        !qnn.packed<tensor<1x3x!qnn.bipolar>, word 8>
+      -> tensor<1x1xsi3>
   func.return %y : tensor<1x1xsi3>
 }
 """
@@ -246,7 +265,7 @@ def test_bad_input(name: str, folder: Path, capsys: pytest.CaptureFixture[str]):
     (folder / "cut.npy").write_bytes(data[:-5])
     (folder / "huge.npy").write_bytes(data.replace(b"(2, 3), ", b"(2**99,)"))
     if case.array is not None:
-        np.save(folder / "x.npy", case.array)
+        np.save(folder / "x.npy", np.asarray(case.array))
     before = {path.name for path in folder.iterdir()}
     status = main(case.arguments.split())
     output, message = capsys.readouterr()

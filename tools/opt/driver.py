@@ -30,7 +30,7 @@ from tools.entry import write_output
 from tools.frontends import STDIN, frontend_of, read_module, read_source
 from tools.mistakes import UsageError, UserError
 from tools.opt.verify_each import VerifyEach
-from tools.output import write_directory, write_file
+from tools.output import check_replaceable, write_directory, write_file
 from tools.passes_run import run_pass, verify
 from tools.plugins import load_plugin
 from tools.registry import Registry, build_registry
@@ -121,6 +121,7 @@ class _Run:
         if self._directory is not None:
             if self._args.split_input_file:
                 raise UsageError("-o DIR/ takes one module; leave --split-input-file")
+            check_replaceable(self._directory)
             _, module = self._module(read_source(self._file), 0)
             write_directory(self._directory, self._files(module))
             return 0

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lowering.interpreter.values import Value, as_array
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Dialect, Operation
@@ -16,6 +15,8 @@ from xdsl.irdl import (
 )
 from xdsl.passes import ModulePass
 from xdsl.traits import Pure
+
+from lowering.interpreter.values import Value, as_array
 
 
 @irdl_op_definition
