@@ -104,12 +104,13 @@ class ThresholdOp(IRDLOperation):
         if self.falling is not None:
             expect_level(self, "falling", self.falling)
             expect_shape(self, "falling", self.falling, (channels,))
-        expect_levels_fit(self, shape[1], self.offset.value.data, self.out)
+        expect_levels_fit(self, shape[1], self.offset.value.data, element_of(self.out))
 
 
-def expect_levels_fit(op: Operation, steps: int, offset: int, out: SSAValue) -> None:
-    """The levels offset .. offset + steps are values of the element type of `out`."""
-    element = element_of(out)
+def expect_levels_fit(
+    op: Operation, steps: int, offset: int, element: Attribute
+) -> None:
+    """The levels offset .. offset + steps are values of an element type."""
     if isinstance(element, BipolarType):
         if (steps, offset) != (1, 0):
             raise VerifyException(

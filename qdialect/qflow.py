@@ -31,13 +31,13 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
+from qdialect.activation import expect_levels_fit
 from qdialect.checks import expect_level, expect_shape
 from qdialect.streams import StreamType, stream_type
 from qdialect.types import (
     is_level,
     shape_of,
     value_range,
-    width_bits,
 )
 
 
@@ -76,24 +76,8 @@ def _expect_activation(
         )
     if falling is not None:
         expect_shape(op, "falling", falling, (channels,))
-    _expect_levels(op, shape[1], offset, out)
-
-
-def _expect_levels(op: Operation, steps: int, offset: int, out: SSAValue) -> None:
     element = stream_type(out).tensor.element_type
-    if width_bits(element) == 1 and value_range(element)[0] == -1:
-        if (steps, offset) != (1, 0):
-            raise VerifyException(
-                f"{op.name}: a bipolar result needs one threshold and offset 0, "
-                f"got {steps} and {offset}"
-            )
-        return
-    low, high = value_range(element)
-    if offset < low or offset + steps > high:
-        raise VerifyException(
-            f"{op.name}: the levels [{offset}, {offset + steps}] do not fit "
-            f"{element}, which is [{low}, {high}]"
-        )
+    expect_levels_fit(op, shape[1], offset, element)
 
 
 class UnitOp(IRDLOperation):

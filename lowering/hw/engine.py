@@ -8,15 +8,14 @@ import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.hw import HWModuleOp
 from xdsl.utils.exceptions import DiagnosticException
-from xdsl.utils.hints import isa
 
 from lowering.hw.streams import from_beats, to_beats
 from lowering.hw.sv import emit_files
 from lowering.hw.testbench import Port
-from lowering.hw.top import INPUTS, OUTPUTS, axis_names, tdata_bits
+from lowering.hw.top import INPUTS, OUTPUTS, axis_names, stream_types, tdata_bits
 from lowering.hw.verilate import Run, Simulation, build
 from qdialect.calls import CallOp
 from qdialect.data import Array
@@ -124,17 +123,3 @@ def ports_of(kind: str, streams: Sequence[StreamType]) -> list[Port]:
         Port(name, tdata_bits(stream), stream.beats_per_frame)
         for name, stream in zip(names, streams, strict=True)
     ]
-
-
-def stream_types(top: HWModuleOp, name: str) -> list[StreamType]:
-    """The types of the ports of a top module: its attribute `INPUTS` or `OUTPUTS`.
-
-    Raises:
-        DiagnosticException: it has no such attribute.
-    """
-    attribute = top.attributes.get(name)
-    if not isa(attribute, ArrayAttr[StreamType]):
-        raise DiagnosticException(
-            f"hw.module @{top.sym_name.data} lacks the attribute '{name}'"
-        )
-    return list(attribute.data)

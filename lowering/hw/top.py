@@ -10,9 +10,11 @@ from xdsl.dialects.builtin import ArrayAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.hw import HWModuleOp
 from xdsl.ir import Operation, SSAValue
+from xdsl.utils.hints import isa
 
 from lowering.hw.builder import ModuleBuilder, Signal, Wire, concat, mux
 from lowering.hw.circt_ops import WireOp
+from lowering.hw.hierarchy import CircuitError
 from lowering.hw.memories import address_bits
 from qdialect.streams import StreamType, stream_type
 from qdialect.units import units
@@ -172,3 +174,18 @@ def build_top(
     """
     builder = ModuleBuilder(name, "A network on AXI4-Stream.", clock="aclk")
     return _TopWriter(function, instances, builder).write()
+
+
+def stream_types(top: HWModuleOp, name: str) -> list[StreamType]:
+    """The types of the ports of a top module: its attribute `INPUTS` or `OUTPUTS`.
+
+    Raises:
+        CircuitError: it has no such attribute.
+    """
+    attribute = top.attributes.get(name)
+    if not isa(attribute, ArrayAttr[StreamType]):
+        raise CircuitError(
+            f"hw.module @{top.sym_name.data} lacks the attribute '{name}', which says "
+            "what its streams carry"
+        )
+    return list(attribute.data)

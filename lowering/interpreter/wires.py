@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.hw import HWModuleOp
-from xdsl.utils.hints import isa
 
 from lowering.hw.hierarchy import CircuitError
 from lowering.hw.streams import from_beats, to_beats
-from lowering.hw.top import INPUTS, OUTPUTS, axis_names
+from lowering.hw.top import INPUTS, OUTPUTS, axis_names, stream_types
 from lowering.interpreter.circuit import CircuitSimulator
 from qdialect.data import Array
-from qdialect.streams import StreamType
 
 # Cycles without any beat after which a circuit is taken to hang.
 _QUIET_CYCLES = 100_000
@@ -53,7 +51,7 @@ def run_circuit(module: ModuleOp, top: str, arrays: Sequence[Array]) -> list[Arr
         for op in module.body.ops
         if isinstance(op, HWModuleOp) and op.sym_name.data == top
     )
-    inputs, outputs = _streams(operation, INPUTS), _streams(operation, OUTPUTS)
+    inputs, outputs = stream_types(operation, INPUTS), stream_types(operation, OUTPUTS)
     frames = len(arrays[0])
     sources = [
         _Source(name, to_beats(array, stream))
@@ -70,16 +68,6 @@ def run_circuit(module: ModuleOp, top: str, arrays: Sequence[Array]) -> list[Arr
         from_beats(sink.words, stream, frames)
         for sink, stream in zip(sinks, outputs, strict=True)
     ]
-
-
-def _streams(top: HWModuleOp, name: str) -> list[StreamType]:
-    attribute = top.attributes.get(name)
-    if not isa(attribute, ArrayAttr[StreamType]):
-        raise CircuitError(
-            f"hw.module @{top.sym_name.data} lacks the attribute '{name}', which says "
-            "what its streams carry"
-        )
-    return list(attribute.data)
 
 
 def _simulate(

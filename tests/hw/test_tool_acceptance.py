@@ -12,10 +12,10 @@ from circuits import SEEDS, circuit, frames_and_outputs
 
 from lowering.hw.circt_export import export_systemverilog
 from lowering.hw.circt_text import circt_text
-from lowering.hw.engine import ports_of, stream_types, top_module
+from lowering.hw.engine import ports_of, top_module
 from lowering.hw.streams import from_beats, to_beats
 from lowering.hw.sv import emit_files
-from lowering.hw.top import INPUTS, OUTPUTS
+from lowering.hw.top import INPUTS, OUTPUTS, stream_types
 from lowering.hw.verilate import build
 from lowering.interpreter.engine import Interpreter
 from qdialect.data import Array
