@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from _pytest.mark import ParameterSet
 from integer_cores import CoreBuilder, core_of, random_core, random_frames
 from pass_agreement import apply
 from xdsl.dialects.builtin import FunctionType, IntegerAttr, ModuleOp, TensorType, i64
@@ -98,7 +99,14 @@ def check_values_and_cycles(module: ModuleOp, folded: ModuleOp) -> None:
         assert_equal(paused, expected)
 
 
-@pytest.mark.parametrize(("seed", "cycles"), [(0, 30), (1, 9), (3, 120), (8, 2)])
+def slow(*values: int) -> ParameterSet:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("seed", "cycles"),
+    [(0, 30), (8, 2), slow(1, 9), slow(3, 120), slow(4, 55), slow(5, 17), slow(6, 400)],
+)
 def test_cores_with_forks_and_several_results(seed: int, cycles: int) -> None:
     module = random_core(seed)
     fold = FoldPass(max_cycles=cycles, max_weight_bits=1 << 20)

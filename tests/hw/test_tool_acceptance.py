@@ -4,39 +4,68 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from circuits import SEEDS, circuit, frames_and_outputs
+from integer_cores import random_core
+from pass_agreement import apply
+from xdsl.dialects.builtin import ModuleOp
 
 from lowering.hw.circt_export import export_systemverilog
 from lowering.hw.circt_text import circt_text
+from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
 from lowering.hw.engine import ports_of, top_module
 from lowering.hw.streams import from_beats, to_beats
 from lowering.hw.sv import emit_files
 from lowering.hw.top import INPUTS, OUTPUTS, stream_types
 from lowering.hw.verilate import build
 from lowering.interpreter.engine import Interpreter
+from passes.convert_to_qflow import ConvertToQflowPass
+from passes.fold import FoldPass
+from passes.insert_fifos import InsertFifosPass
 from qdialect.data import Array
 
 seeds = pytest.mark.parametrize("seed", SEEDS)
 
 
-def written(seed: int, folder: Path) -> list[str]:
+@cache
+def branching_circuit() -> ModuleOp:
+    """A core with forks, tables, a top-k and several streams at both ends."""
+    return apply(
+        random_core(0),
+        ConvertToQflowPass(),
+        FoldPass(max_cycles=30),
+        InsertFifosPass(),
+        ConvertQflowToHwPass(),
+    )
+
+
+def modules() -> list[ModuleOp]:
+    return [*(circuit(seed) for seed in SEEDS), branching_circuit()]
+
+
+designs = pytest.mark.parametrize("index", range(len(SEEDS) + 1))
+
+
+def written(module: ModuleOp, folder: Path) -> list[str]:
     """The design of a network in `folder`; names of its SystemVerilog files."""
-    files = emit_files(circuit(seed))
+    files = emit_files(module)
     for name, text in files.items():
         (folder / name).write_text(text)
     return [name for name in files if name.endswith(".sv")]
 
 
-@seeds
-def test_icarus(seed: int, tmp_path: Path) -> None:
+@designs
+def test_icarus(index: int, tmp_path: Path) -> None:
     if shutil.which("iverilog") is None:
         pytest.skip("iverilog is not installed")
-    names = written(seed, tmp_path)
-    top = top_module(circuit(seed)).sym_name.data
+    module = modules()[index]
+    names = written(module, tmp_path)
+    top = "qnnc_top"
     done = subprocess.run(
         ["iverilog", "-g2012", "-Wall", "-s", top, "-o", "out", *names],
         cwd=tmp_path,
@@ -49,10 +78,10 @@ def test_icarus(seed: int, tmp_path: Path) -> None:
     assert (done.returncode, said) == (0, [])
 
 
-@seeds
-def test_slang(seed: int, tmp_path: Path) -> None:
+@designs
+def test_slang(index: int, tmp_path: Path) -> None:
     pyslang = pytest.importorskip("pyslang")
-    names = written(seed, tmp_path)
+    names = written(modules()[index], tmp_path)
     driver = pyslang.driver.Driver()
     driver.addStandardArgs()
     paths = " ".join(str(tmp_path / name) for name in names)
@@ -63,11 +92,12 @@ def test_slang(seed: int, tmp_path: Path) -> None:
     assert list(compilation.getAllDiagnostics()) == []
 
 
-@seeds
-def test_yosys_own_reader(seed: int, tmp_path: Path) -> None:
+@designs
+def test_yosys_own_reader(index: int, tmp_path: Path) -> None:
     libyosys = pytest.importorskip("pyosys.libyosys")
-    names = written(seed, tmp_path)
-    top = top_module(circuit(seed)).sym_name.data
+    module = modules()[index]
+    names = written(module, tmp_path)
+    top = "qnnc_top"
     script = [f"read_verilog -sv {tmp_path / name}" for name in names]
     script += [f"hierarchy -check -top {top}", "proc", "check -assert"]
     program = "\n".join(
@@ -81,8 +111,6 @@ def test_yosys_own_reader(seed: int, tmp_path: Path) -> None:
     )
     assert libyosys is not None
     # Yosys ends the process at an error, so it gets one of its own.
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
