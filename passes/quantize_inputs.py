@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, NameLoc, NoneAttr, StringAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.passes import ModulePass
@@ -45,6 +45,8 @@ def _quantise(argument: BlockArgument, bits: int, fraction: int) -> None:
     levels = QuantizeOp(argument, scale, zero, with_element(type_, signed(bits)))
     values = DequantizeOp(levels, scale, zero, type_)
     new: list[Operation] = [scale, zero, levels, values]
+    for op in new:
+        op.location = NameLoc(StringAttr(QuantizeInputsPass.name), NoneAttr())
     Rewriter.insert_op(new, InsertPoint.at_start(argument.block))
     argument.replace_uses_with_if(values.out, lambda use: use.operation is not levels)
 

@@ -53,8 +53,9 @@ class Wire:
 class _Actor(Protocol):
     """Something that takes and offers beats."""
 
-    def progress(self) -> None:
-        """Work out every beat for which enough is known."""
+    def progress(self) -> bool:
+        """Work out every beat for which enough is known; whether there was any."""
+        ...
 
 
 @dataclass
@@ -77,21 +78,20 @@ class _PipelineActor:
     passed: int = 0
     offered_stall: int = 0
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
+        known = len(self.source.takes) + len(self.out.offers)
         while self._step():
             self._offer()
         self._offer()
+        return len(self.source.takes) + len(self.out.offers) > known
 
     def _offer(self) -> None:
         """Offer every beat whose predecessor's fate is known."""
-        while len(self.out.offers) < len(self.waiting):
-            index = len(self.out.offers)
-            if index > len(self.out.takes):
-                return
+        offers, takes = self.out.offers, self.out.takes
+        while (index := len(offers)) < len(self.waiting) and index <= len(takes):
             if index:
-                delay = self.out.takes[index - 1] - self.out.offers[index - 1]
-                self.offered_stall += delay
-            self.out.offers.append(self.waiting[index] + self.offered_stall)
+                self.offered_stall += takes[index - 1] - offers[index - 1]
+            offers.append(self.waiting[index] + self.offered_stall)
 
     def _step(self) -> bool:
         """Do the next slot that takes or gives, unless something is not yet known."""
@@ -148,15 +148,18 @@ class _FifoActor:
     source: Wire
     out: Wire
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
+        done = False
         while (index := len(self.source.takes)) < len(self.source.offers):
             cycle = self.source.earliest_take(index)
             if index >= self.capacity:
                 if index - self.capacity == len(self.out.takes):
-                    return
+                    return done
                 cycle = max(cycle, self.out.takes[index - self.capacity] + 1)
             self.source.takes.append(cycle)
             self.out.offers.append(cycle + self.latency)
+            done = True
+        return done
 
 
 @dataclass
@@ -166,70 +169,69 @@ class _ConverterActor:
     conversion: LaneConversion
     source: Wire
     out: Wire
+    place: int = 0
+    taken_chunks: int = 0
+    offered_chunks: int = 0
 
-    def progress(self) -> None:
-        while self._take() or self._offer():
-            pass
+    def __post_init__(self) -> None:
+        self.out_chunks = self.conversion.out_chunks
+        self.store_chunks = self.conversion.store_chunks
+        places = range(self.conversion.in_beats)
+        self.counted_chunks = [self.conversion.counted_chunks(p) for p in places]
+
+    def progress(self) -> bool:
+        # A beat is offered as soon as it is complete: by the take just before.
+        done = False
+        while self._offer() or self._take():
+            done = True
+        return done
 
     def _take(self) -> bool:
         index = len(self.source.takes)
         if index == len(self.source.offers):
             return False
         cycle = self.source.earliest_take(index)
-        conversion = self.conversion
-        surplus = conversion.chunks_before(index + 1) - conversion.store_chunks
-        must_be_gone = -(-surplus // conversion.out_chunks)
-        if must_be_gone > len(self.out.takes):
-            return False
+        filled = self.taken_chunks + self.counted_chunks[self.place]
+        must_be_gone = -((self.store_chunks - filled) // self.out_chunks)
         if must_be_gone > 0:
+            if must_be_gone > len(self.out.takes):
+                return False
             cycle = max(cycle, self.out.takes[must_be_gone - 1])
         self.source.takes.append(cycle)
+        self.taken_chunks = filled
+        self.place = (self.place + 1) % len(self.counted_chunks)
         return True
 
     def _offer(self) -> bool:
-        """Offer the next beat, if the one that completes it was taken."""
-        index = len(self.out.offers)
-        known = len(self.source.takes)
-        needed = (index + 1) * self.conversion.out_chunks
-        if self.conversion.chunks_before(known) < needed:
+        if self.offered_chunks + self.out_chunks > self.taken_chunks:
             return False
-        while self.conversion.chunks_before(known - 1) >= needed:
-            known -= 1
-        self.out.offers.append(self.source.takes[known - 1] + 1)
+        self.out.offers.append(self.source.takes[-1] + 1)
+        self.offered_chunks += self.out_chunks
         return True
-
-
-@dataclass
-class _WireActor:
-    """A unit that hands beats on within the cycle."""
-
-    source: Wire
-    out: Wire
-
-    def progress(self) -> None:
-        while (index := len(self.source.takes)) < len(self.source.offers):
-            if len(self.out.offers) == index:
-                self.out.offers.append(self.source.earliest_take(index))
-            if len(self.out.takes) == index:
-                return
-            self.source.takes.append(self.out.takes[index])
 
 
 @dataclass
 class _ForkActor:
-    """Offers a beat to every reader, and takes it when the last of them has."""
+    """Offers a beat to every reader, and takes it when the last of them has.
+
+    With one reader it is a wire.
+    """
 
     source: Wire
     outs: Sequence[Wire]
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
+        done = False
         while (index := len(self.source.takes)) < len(self.source.offers):
             for out in self.outs:
                 if len(out.offers) == index:
                     out.offers.append(self.source.earliest_take(index))
+                    done = True
             if any(len(out.takes) == index for out in self.outs):
-                return
+                return done
             self.source.takes.append(max(out.takes[index] for out in self.outs))
+            done = True
+        return done
 
 
 @dataclass
@@ -238,9 +240,12 @@ class _Sink:
 
     source: Wire
 
-    def progress(self) -> None:
+    def progress(self) -> bool:
+        done = False
         while (index := len(self.source.takes)) < len(self.source.offers):
             self.source.takes.append(self.source.earliest_take(index))
+            done = True
+        return done
 
 
 @dataclass(frozen=True)
@@ -312,22 +317,20 @@ def beat_times(
 
 def _run(actors: Sequence[tuple[_Actor, list[Wire]]]) -> None:
     """Let every actor go on until none can."""
-    ends: dict[int, list[int]] = {}
+    ends: dict[int, set[int]] = {}
     for number, (_, wires) in enumerate(actors):
         for wire in wires:
-            ends.setdefault(id(wire), []).append(number)
+            ends.setdefault(id(wire), set()).add(number)
+    neighbours = [
+        sorted(set[int]().union(*(ends[id(wire)] for wire in wires)) - {number})
+        for number, (_, wires) in enumerate(actors)
+    ]
     pending = dict.fromkeys(range(len(actors)))
     while pending:
         number = next(iter(pending))
         del pending[number]
-        actor, wires = actors[number]
-        before = [len(wire.offers) + len(wire.takes) for wire in wires]
-        actor.progress()
-        for wire, known in zip(wires, before, strict=True):
-            if len(wire.offers) + len(wire.takes) != known:
-                for other in ends[id(wire)]:
-                    if other != number:
-                        pending[other] = None
+        if actors[number][0].progress():
+            pending.update(dict.fromkeys(neighbours[number]))
 
 
 def _actors(
@@ -366,7 +369,7 @@ def _chain(
             case Pipeline():
                 actor: _Actor = _PipelineActor(stage, vectors, left, right)
             case LaneConversion() if stage.is_wire:
-                actor = _WireActor(left, right)
+                actor = _ForkActor(left, [right])
             case LaneConversion():
                 actor = _ConverterActor(stage, left, right)
         actors.append((actor, [left, right]))

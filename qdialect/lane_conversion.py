@@ -64,11 +64,6 @@ class LaneConversion:
             size += 1
         return size
 
-    def chunks_before(self, beat: int) -> int:
-        """Chunks for which all input beats before a beat count, over vectors."""
-        vectors, rest = divmod(beat, self.in_beats)
-        return vectors * self.out_beats * self.out_chunks + rest * self.in_chunks
-
     def counted_chunks(self, beat: int) -> int:
         """Chunks for which an input beat counts; `beat` is its place in the vector."""
         return self.last_chunks if beat == self.in_beats - 1 else self.in_chunks

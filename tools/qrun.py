@@ -99,6 +99,7 @@ def _run_network(args: argparse.Namespace) -> int:
     from tools.engines import load_network
     from tools.output import check_writable
     from tools.plugins import load_plugin
+    from tools.raw_inputs import rounding_notes
     from tools.registry import build_registry
     from tools.signature import assign, assignment, output_names, read_inputs
     from tools.summary import accuracy_line, describe_output
@@ -112,6 +113,8 @@ def _run_network(args: argparse.Namespace) -> int:
         check_writable(path)
     labels = None if args.labels is None else read_array(args.labels)
     inputs = read_inputs(network.function, [assignment(text) for text in args.input])
+    for note in rounding_notes(network.function, inputs, args.file):
+        print(f"qrun: {note}", file=sys.stderr)
     outputs = network.run(inputs)
     lines = (
         []

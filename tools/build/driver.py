@@ -32,6 +32,7 @@ from tools.mistakes import UserError
 from tools.output import check_replaceable, write_directory
 from tools.passes_run import run_pass
 from tools.pipelines import find_pipeline
+from tools.raw_inputs import rounding_notes
 from tools.registry import build_registry
 from tools.signature import entry_of, read_inputs
 from tools.summary import accuracy_line
@@ -78,6 +79,8 @@ def _lower(options: Options) -> Workspace:
         inputs, report.input_origin = _inputs(options, entry_of(module, options.model))
         trained = module.clone()
         run_pass(ctx, trained, QuantizeInputsPass(), options.model)
+        entry = entry_of(trained, options.model)
+        report.notes += rounding_notes(entry, inputs, options.model)
         outputs = Interpreter(trained).run(inputs)
         step.result = f"{len(inputs[0]):,} frames"
     passes = _up_to_core(find_pipeline("bnn-integer").passes)
