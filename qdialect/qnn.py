@@ -5,11 +5,21 @@ from xdsl.ir import Dialect
 from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.calls import CallOp
 from qdialect.constants import ConstantOp, LoadOp, WeightOp
+from qdialect.convolution import ConvOp
 from qdialect.data import RawBytes, TensorDataAttr
 from qdialect.elementwise import ELEMENTWISE_OPS
 from qdialect.linear import MatMulOp
 from qdialect.packed import PackedMatMulOp, PackedType, PackOp, UnpackOp
+from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.quantisers import DequantizeOp, QuantizeOp, RoundingAttr, SignOp
+from qdialect.rearranging import (
+    BlockOrderAttr,
+    ConcatOp,
+    DepthToSpaceOp,
+    PadOp,
+    SliceOp,
+    UpsampleOp,
+)
 from qdialect.selection import SoftmaxOp, TopKOp
 from qdialect.shaping import ReshapeOp, TransposeOp
 from qdialect.types import BipolarType, TernaryType
@@ -25,10 +35,18 @@ Qnn = Dialect(
         SignOp,
         *ELEMENTWISE_OPS,
         MatMulOp,
+        ConvOp,
+        MaxPoolOp,
+        SumPoolOp,
         ThresholdOp,
         LookupOp,
         ReshapeOp,
         TransposeOp,
+        PadOp,
+        ConcatOp,
+        SliceOp,
+        UpsampleOp,
+        DepthToSpaceOp,
         TopKOp,
         SoftmaxOp,
         CallOp,
@@ -36,5 +54,13 @@ Qnn = Dialect(
         UnpackOp,
         PackedMatMulOp,
     ],
-    [BipolarType, TernaryType, PackedType, RawBytes, TensorDataAttr, RoundingAttr],
+    [
+        BipolarType,
+        TernaryType,
+        PackedType,
+        RawBytes,
+        TensorDataAttr,
+        RoundingAttr,
+        BlockOrderAttr,
+    ],
 )

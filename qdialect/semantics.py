@@ -161,15 +161,16 @@ def threshold_levels(
         element: element type of the result.
     """
     steps = thresholds.shape[1]
-    count = np.zeros(x.shape, np.int64)
+    # Like x, so that it keeps the order of the axes in memory, whichever that is.
+    count = np.zeros_like(x, np.uint8 if steps < 256 else np.int64)
     for t in range(steps):
         count += x >= along_axis(thresholds[:, t], x.ndim, axis)
     if falling is not None:
         down = along_axis(falling, x.ndim, axis) != 0
-        count = np.where(down, steps - count, count)
+        count = np.where(down, steps - count.astype(np.int64), count)
     if isinstance(element, BipolarType):
-        return (2 * count - 1).astype(np.int8)
-    return (count + offset).astype(storage_dtype(element))
+        return 2 * count.astype(np.int8) - np.int8(1)
+    return (count.astype(np.int64) + offset).astype(storage_dtype(element))
 
 
 def lookup_levels(x: Levels, table: Levels, low: int, axis: int) -> Levels:
