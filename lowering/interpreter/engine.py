@@ -16,6 +16,7 @@ from lowering.interpreter.flow import run_unit
 from lowering.interpreter.levels import LevelError, fit_levels
 from lowering.interpreter.network import run_network_op
 from lowering.interpreter.packed import run_packed_op
+from lowering.interpreter.spatial import run_spatial_op
 from lowering.interpreter.values import Value, as_array
 from qdialect.calls import CallOp
 from qdialect.constants import ConstantOp, LoadOp, weight_of
@@ -61,6 +62,7 @@ class Interpreter:
         self._listener = listener
         self._families: tuple[Implementation, ...] = (
             run_network_op,
+            run_spatial_op,
             run_packed_op,
             run_unit,
             *implementations,

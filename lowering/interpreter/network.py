@@ -8,8 +8,15 @@ import numpy as np
 from xdsl.ir import Operation
 
 from lowering.interpreter.products import integer_matmul, real_matmul
-from lowering.interpreter.values import Scaled, Value, as_array, scaled
+from lowering.interpreter.values import (
+    Scaled,
+    Value,
+    as_array,
+    scaled,
+    scaled_sum,
+)
 from qdialect.data import Array
+from qdialect.elementwise import AddOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.quantisers import DequantizeOp
 from qdialect.selection import SoftmaxOp, TopKOp
@@ -31,6 +38,12 @@ def run_network_op(op: Operation, operands: Sequence[Value]) -> list[Value] | No
             lazy = scaled(levels, scale, zero_point)
             if lazy is not None:
                 return [lazy]
+        case AddOp() | SubOp():
+            lhs, rhs = operands
+            if isinstance(lhs, Scaled) and isinstance(rhs, Scaled):
+                exact = scaled_sum(lhs, rhs, negated=isinstance(op, SubOp))
+                if exact is not None:
+                    return [exact]
         case ReshapeOp() | TransposeOp() if isinstance(operands[0], Scaled):
             return [_move_scaled(op, operands[0])]
         case TransposeOp():
@@ -54,9 +67,13 @@ def _run_top_k(op: TopKOp, x: Array) -> list[Value]:
 
 
 def _move_scaled(op: ReshapeOp | TransposeOp, value: Scaled) -> Value:
-    if value.scale.size != 1:
+    scale = value.scale
+    if scale.size == 1:
+        return Scaled(_move(op, value.levels), scale.reshape(()))
+    if isinstance(op, ReshapeOp):
         return _move(op, value.real())
-    return Scaled(_move(op, value.levels), value.scale.reshape(1))
+    full = scale.reshape((1,) * (value.levels.ndim - scale.ndim) + scale.shape)
+    return Scaled(_move(op, value.levels), full.transpose(op.axes))
 
 
 def _move(op: ReshapeOp | TransposeOp, array: Array) -> Array:

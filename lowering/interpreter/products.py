@@ -14,10 +14,26 @@ _FLOAT64_EXACT = 1 << 53
 _INT64_LIMIT = 1 << 63
 
 
-def _magnitude(values: Levels) -> int:
+def magnitude(values: Levels) -> int:
+    """The greatest absolute value."""
     if values.size == 0:
         return 0
     return max(-int(values.min()), int(values.max()), 0)
+
+
+def exact_dtype(bound: int) -> type[np.float32] | type[np.float64] | type[np.int64]:
+    """The fastest dtype in which sums of magnitude up to `bound` are exact.
+
+    Raises:
+        OverflowError: a sum could exceed 64 bits.
+    """
+    if bound < _FLOAT32_EXACT:
+        return np.float32
+    if bound < _FLOAT64_EXACT:
+        return np.float64
+    if bound < _INT64_LIMIT:
+        return np.int64
+    raise OverflowError(f"sums of products may exceed 64 bits (bound {bound})")
 
 
 def integer_matmul(x: Levels, weights: Levels) -> Levels:
@@ -33,18 +49,10 @@ def integer_matmul(x: Levels, weights: Levels) -> Levels:
     Raises:
         OverflowError: a sum could exceed 64 bits.
     """
-    bound = _magnitude(x) * _magnitude(weights) * max(1, weights.shape[1])
-    if bound < _FLOAT32_EXACT:
-        product = x.astype(np.float32) @ weights.astype(np.float32).T
-        return product.astype(np.int32)
-    if bound < _FLOAT64_EXACT:
-        product = x.astype(np.float64) @ weights.astype(np.float64).T
-        return product.astype(np.int64)
-    if bound < _INT64_LIMIT:
-        return x.astype(np.int64) @ weights.astype(np.int64).T
-    raise OverflowError(
-        f"sums of {weights.shape[1]} products may exceed 64 bits (bound {bound})"
-    )
+    bound = magnitude(x) * magnitude(weights) * max(1, weights.shape[1])
+    dtype = exact_dtype(bound)
+    product = x.astype(dtype) @ weights.astype(dtype).T
+    return product.astype(np.int32 if dtype is np.float32 else np.int64)
 
 
 def _row_scale(scale: Real, rows: int) -> Real | None:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from qdialect.data import Array
+from qdialect.grids import common_grid
 from qdialect.semantics import Levels, Real, dequantize_values
 
 
@@ -44,3 +45,19 @@ def scaled(levels: Levels, scale: Real, zero_point: Real) -> Scaled | None:
     if np.any(whole != zero_point):
         return None
     return Scaled(levels.astype(np.int64) - whole, scale)
+
+
+def scaled_sum(lhs: Scaled, rhs: Scaled, *, negated: bool) -> Scaled | None:
+    """`lhs + rhs`, or `lhs - rhs`, exactly, on the grid that both scales share.
+
+    Returns:
+        The sum, or None where a scale varies or the shared grid is too fine.
+    """
+    if lhs.scale.size != 1 or rhs.scale.size != 1:
+        return None
+    grid = common_grid(lhs.scale.item(), rhs.scale.item())
+    if grid is None:
+        return None
+    left = lhs.levels.astype(np.int64) * grid.first_steps
+    right = rhs.levels.astype(np.int64) * grid.second_steps
+    return Scaled(left - right if negated else left + right, np.array(grid.scale))
