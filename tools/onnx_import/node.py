@@ -13,6 +13,7 @@ from tools.onnx_import.refusal import ImportRefused
 AttributeValue: TypeAlias = int | float | str | TensorProto | list[int | float | str]
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
+CHANNELS_LAST = "qonnx.custom_op.channels_last"
 
 
 @dataclass

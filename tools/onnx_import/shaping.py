@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from qdialect.shaping import TransposeOp
 from tools.onnx_import.emitter import Emitter, frame_type
-from tools.onnx_import.node import Node
+from tools.onnx_import.node import CHANNELS_LAST, Node
 from tools.onnx_import.tensors import INTEGER_ELEMENTS, stored_array
 from tools.onnx_import.values import (
     Constant,
@@ -107,9 +107,29 @@ def transpose(
         return [data]
     if perm[0] != 0:
         raise node.refusal(f"perm {perm} moves the batch axis; expected 0 first")
+    return [_permuted(emitter, data, perm)]
+
+
+def is_channels_last(node: Node) -> bool:
+    """Whether the node is of QONNX's channels-last domain."""
+    return node.domain == CHANNELS_LAST
+
+
+def channels_first(emitter: Emitter, data: Tensor) -> Tensor:
+    """A channels-last map [N, .., C] as [N, C, ..]."""
+    rank = len(data.shape)
+    return _permuted(emitter, data, (0, rank - 1, *range(1, rank - 1)))
+
+
+def channels_last(emitter: Emitter, data: Tensor) -> Tensor:
+    """A map [N, C, ..] as [N, .., C]."""
+    return _permuted(emitter, data, (0, *range(2, len(data.shape)), 1))
+
+
+def _permuted(emitter: Emitter, data: Tensor, perm: Sequence[int]) -> Tensor:
     shape = [data.shape[axis] for axis in perm]
     op = emitter.insert(TransposeOp(data.value, perm, frame_type(shape, data.element)))
-    return [emitter.tensor(op.out, shape)]
+    return emitter.tensor(op.out, shape)
 
 
 def shape_of_tensor(

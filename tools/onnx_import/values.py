@@ -46,6 +46,15 @@ class Quantised:
             ),
         )
 
+    def flipped(self, axes: Sequence[int]) -> Quantised:
+        """The elements of these axes in the opposite order."""
+        return replace(
+            self,
+            levels=np.flip(self.levels, tuple(axes)),
+            scale=_flipped_parameter(self.scale, axes),
+            zero_point=_flipped_parameter(self.zero_point, axes),
+        )
+
     def reshaped(self, shape: Sequence[int]) -> Quantised:
         """The same elements in another shape."""
         return replace(
@@ -54,6 +63,10 @@ class Quantised:
             scale=_reshaped_parameter(self.scale, self.levels.shape, shape),
             zero_point=_reshaped_parameter(self.zero_point, self.levels.shape, shape),
         )
+
+
+def _flipped_parameter(parameter: Real, axes: Sequence[int]) -> Real:
+    return np.flip(parameter, tuple(axes)) if parameter.ndim else parameter
 
 
 def _reshaped_parameter(
@@ -114,6 +127,13 @@ class Constant:
         if isinstance(stored, Quantised):
             return replace(self, stored=stored.transposed(perm))
         return replace(self, stored=stored.transpose(perm))
+
+    def flipped(self, axes: Sequence[int]) -> Constant:
+        """The elements of these axes in the opposite order."""
+        stored = self.stored
+        if isinstance(stored, Quantised):
+            return replace(self, stored=stored.flipped(axes))
+        return replace(self, stored=np.flip(stored, tuple(axes)))
 
     def reshaped(self, shape: Sequence[int]) -> Constant:
         """The same elements in another shape."""
