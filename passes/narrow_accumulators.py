@@ -12,9 +12,12 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
+from qdialect.convolution import ConvOp
 from qdialect.elementwise import BinaryOp
 from qdialect.linear import MatMulOp
+from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.ranges import exact_bounds
+from qdialect.rearranging import DepthToSpaceOp, SliceOp, UpsampleOp
 from qdialect.shaping import ReshapeOp, TransposeOp
 from qdialect.types import (
     element_of,
@@ -54,12 +57,14 @@ def _narrow(op: Operation, out: SSAValue) -> None:
 
 @dataclass(frozen=True)
 class NarrowAccumulatorsPass(ModulePass):
-    """Narrow the results of integer `qnn.matmul`, `qnn.add`, `qnn.sub` and `qnn.mul`.
+    """Narrow the results of integer products, convolutions, sums and differences.
 
     The range of a sum is computed from the actual weights and the range of the input,
-    row by row, and the narrowest `siN` that holds every row is taken. Exact, since no
-    value outside the range can occur. A type that is too narrow for the range is
-    refused; the result of a function keeps its type, which is the function's.
+    row by row, with what padding leaves out near the border of a map, and the narrowest
+    `siN` that holds every row is taken. What pools, cuts or moves a narrowed tensor is
+    narrowed with it. Exact, since no value outside the range can occur. A type that is
+    too narrow for the range is refused; the result of a function keeps its type, which
+    is the function's.
     """
 
     name = "narrow-accumulators"
@@ -67,9 +72,18 @@ class NarrowAccumulatorsPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for inner in op.walk():
             match inner:
-                case MatMulOp() | BinaryOp() if is_level(element_of(inner.out)):
+                case MatMulOp() | ConvOp() | SumPoolOp() | BinaryOp() if is_level(
+                    element_of(inner.out)
+                ):
                     _narrow(inner, inner.out)
-                case ReshapeOp() | TransposeOp():
+                case (
+                    ReshapeOp()
+                    | TransposeOp()
+                    | MaxPoolOp()
+                    | SliceOp()
+                    | UpsampleOp()
+                    | DepthToSpaceOp()
+                ):
                     element = element_of(inner.input)
                     if is_level(element) and element != element_of(inner.out):
                         _retype(inner.out, element)

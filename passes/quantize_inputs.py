@@ -13,7 +13,9 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from qdialect.constants import constant
+from qdialect.convolution import ConvOp
 from qdialect.linear import MatMulOp
+from qdialect.pooling import SumPoolOp
 from qdialect.quantisers import DequantizeOp, QuantizeOp
 from qdialect.types import (
     element_of,
@@ -26,10 +28,10 @@ from qdialect.types import (
 
 
 def _reaches_product(value: SSAValue) -> bool:
-    """Whether a real value reaches a product before any quantiser."""
+    """Whether a real value reaches a sum of products before any quantiser."""
     for use in value.uses:
         op = use.operation
-        if isinstance(op, MatMulOp):
+        if isinstance(op, MatMulOp | ConvOp | SumPoolOp):
             return True
         for result in op.results:
             # Levels end the search: a quantiser has read the value.

@@ -113,7 +113,7 @@ class Chain:
         """
         sign: Signs = np.ones((), np.int8)
         for op in self.ops:
-            step = _direction(op)
+            step = direction(op)
             if step is None:
                 return None
             if isinstance(op, ReshapeOp):
@@ -165,7 +165,8 @@ def _signs(array: Array, rank: int) -> Signs:
     return signs[0] if signs.ndim == rank else signs
 
 
-def _direction(op: Operation) -> Signs | None:
+def direction(op: Operation) -> Signs | None:
+    """Sign of each channel's slope of one operation of a chain, as in `Chain`."""
     rising: Signs = np.ones((), np.int8)
     rank = len(shape_of(op.results[0]))
     match op:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd
+from math import gcd, lcm
 
 import numpy as np
 
@@ -14,40 +14,35 @@ MAX_STEPS = 1 << 31
 
 @dataclass(frozen=True)
 class CommonGrid:
-    """The coarsest grid on which two others lie, exactly.
+    """The coarsest grid on which others lie, exactly: each scale is steps * scale."""
 
-    first scale = first_steps * scale,  second scale = second_steps * scale
-    """
-
-    first_steps: int
-    second_steps: int
+    steps: tuple[int, ...]
     scale: np.float32
 
 
-def common_grid(first: float, second: float) -> CommonGrid | None:
-    """The grid shared by two scales, both float32 numbers.
+def common_grid(*scales: float) -> CommonGrid | None:
+    """The grid shared by scales that are float32 numbers.
 
-    Every two floats have one, but it can be too fine to be of use:
+    All floats share one, but it can be too fine to be of use:
 
     >>> common_grid(0.5, 0.75)
-    CommonGrid(first_steps=2, second_steps=3, scale=np.float32(0.25))
+    CommonGrid(steps=(2, 3), scale=np.float32(0.25))
 
     Returns:
         The grid, or None where a scale is not positive and finite, one step of it is
         no float32 number, or a scale has more than 2**31 of its steps.
     """
-    if not (0 < first < np.inf and 0 < second < np.inf):
+    if not all(0 < scale < np.inf for scale in scales):
         return None
-    a, b = Fraction(float(first)), Fraction(float(second))
-    step = Fraction(
-        gcd(a.numerator * b.denominator, b.numerator * a.denominator),
-        a.denominator * b.denominator,
-    )
+    exact = [Fraction(float(scale)) for scale in scales]
+    denominator = lcm(*(number.denominator for number in exact))
+    whole = [int(number * denominator) for number in exact]
+    step = Fraction(gcd(*whole), denominator)
     scale = np.float32(float(step))
     if Fraction(float(scale)) != step:
         return None
-    steps = int(a / step), int(b / step)
-    return None if max(steps) > MAX_STEPS else CommonGrid(*steps, scale)
+    steps = tuple(int(number / step) for number in exact)
+    return None if max(steps) > MAX_STEPS else CommonGrid(steps, scale)
 
 
 def level_of(value: float, scale: float) -> int | None:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+
 import numpy as np
 import numpy.typing as npt
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.constants import constant_array, is_constant
+from qdialect.convolution import ConvOp
 from qdialect.data import Array
 from qdialect.elementwise import AddOp, BinaryOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
+from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.quantisers import QuantizeOp, SignOp
+from qdialect.rearranging import (
+    ConcatOp,
+    DepthToSpaceOp,
+    PadOp,
+    SliceOp,
+    UpsampleOp,
+)
 from qdialect.selection import TopKOp
 from qdialect.shaping import ReshapeOp, TransposeOp
 from qdialect.types import (
@@ -20,6 +32,7 @@ from qdialect.types import (
     shape_of,
     value_range,
 )
+from qdialect.windows import Window, channel_axis
 
 Bounds = tuple[int, int]
 Integers = npt.NDArray[np.int64]
@@ -63,12 +76,35 @@ def _computed_bounds(value: SSAValue) -> Bounds:
             return int(lows.min()), int(highs.max())
         case BinaryOp() as op:
             return _binary_bounds(op)
-        case ReshapeOp() | TransposeOp() as op:
-            return bounds(op.operands[0])
         case TopKOp() as op if value is op.values:
             return bounds(op.input)
         case TopKOp() as op:
             return 0, shape_of(op.input)[op.axis.value.data] - 1
+        case Operation() as op:
+            return _moved_or_summed(op, value)
+        case _:
+            return value_range(element_of(value))
+
+
+def _moved_or_summed(op: Operation, value: SSAValue) -> Bounds:
+    """Bounds of what moves elements or slides a window over them."""
+    match op:
+        case ConvOp():
+            lows, highs = conv_bounds(op)
+            return int(lows.min()), int(highs.max())
+        case SumPoolOp():
+            return _pool_bounds(op)
+        case PadOp() | ConcatOp():
+            return _hull([bounds(operand) for operand in op.operands])
+        case (
+            ReshapeOp()
+            | TransposeOp()
+            | MaxPoolOp()
+            | SliceOp()
+            | UpsampleOp()
+            | DepthToSpaceOp()
+        ):
+            return bounds(op.input)
         case _:
             return value_range(element_of(value))
 
@@ -110,6 +146,59 @@ def row_bounds(weights: Array, low: int, high: int) -> tuple[Integers, Integers]
     positive = np.maximum(wide, 0).sum(axis=1)
     negative = np.minimum(wide, 0).sum(axis=1)
     return positive * low + negative * high, positive * high + negative * low
+
+
+def conv_bounds(op: ConvOp) -> tuple[Integers, Integers]:
+    """Least and greatest accumulator of each row of an integer convolution, [O] each.
+
+    Near the border some taps stand on padding and add nothing: every set of taps that
+    occurs is taken into account.
+    """
+    low, high = bounds(op.input)
+    weights = constant_array(op.weights)
+    if weights is None:
+        rows, *inner = shape_of(op.weights)
+        corners = [x * w * prod(inner) for x in (low, high) for w in bounds(op.weights)]
+        least, greatest = _hull([(min(corners), max(corners)), *_padding(op)])
+        return np.full(rows, least, np.int64), np.full(rows, greatest, np.int64)
+    wide = weights.astype(np.int64)
+    channel = channel_axis(wide.ndim, channels_last=op.is_channels_last)
+    positive = np.maximum(wide, 0).sum(axis=channel)
+    negative = np.minimum(wide, 0).sum(axis=channel)
+    # What each tap adds at least and at most, [O, taps..].
+    lows = positive * low + negative * high
+    highs = positive * high + negative * low
+    for taps in _tap_sets(op.window, op.extents):
+        # The first axis of taps becomes a last one of sets of taps.
+        lows = np.tensordot(lows, taps, axes=([1], [1]))
+        highs = np.tensordot(highs, taps, axes=([1], [1]))
+    rows = len(wide)
+    return lows.reshape(rows, -1).min(axis=1), highs.reshape(rows, -1).max(axis=1)
+
+
+def _padding(op: ConvOp) -> list[Bounds]:
+    """What a window of padding alone would add."""
+    return [(0, 0)] if op.is_padded else []
+
+
+def _tap_sets(window: Window, extents: Sequence[int]) -> list[Integers]:
+    """The sets of taps that stand on elements, [sets, kernel] of 0 and 1 an axis."""
+    return [
+        np.unique(axis.masks(extent), axis=0).astype(np.int64)
+        for axis, extent in zip(window, extents, strict=True)
+    ]
+
+
+def _pool_bounds(op: SumPoolOp) -> Bounds:
+    low, high = bounds(op.input)
+    counts = [taps.sum(axis=1) for taps in _tap_sets(op.window, op.extents)]
+    fewest = prod(int(count.min()) for count in counts)
+    most = prod(int(count.max()) for count in counts)
+    return _hull([(low * n, high * n) for n in (fewest, most)])
+
+
+def _hull(ranges: Sequence[Bounds]) -> Bounds:
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
 def reachable_values(value: SSAValue) -> Integers:

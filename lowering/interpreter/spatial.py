@@ -15,10 +15,10 @@ from lowering.interpreter.sliding import (
     max_pool,
     sum_pool,
 )
-from lowering.interpreter.values import Scaled, Value, as_array
+from lowering.interpreter.values import Scaled, Value, as_array, on_grid
 from qdialect.convolution import ConvOp
 from qdialect.data import Array
-from qdialect.grids import level_of
+from qdialect.grids import common_grid, level_of
 from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.rearranging import (
     BlockOrder,
@@ -146,11 +146,11 @@ def _pad(op: PadOp, x: Value, value: Value) -> Value:
 def _concat(op: ConcatOp, operands: Sequence[Value]) -> Value:
     axis = op.axis.value.data
     parts = [value for value in operands if isinstance(value, Scaled)]
-    if len(parts) == len(operands):
-        scales = {part.scale.item() if part.scale.size == 1 else None for part in parts}
-        if len(scales) == 1 and None not in scales:
-            levels = _joined([part.levels.astype(np.int64) for part in parts], axis)
-            return Scaled(levels, parts[0].scale.reshape(()))
+    if len(parts) == len(operands) and all(part.scale.size == 1 for part in parts):
+        grid = common_grid(*(part.scale.item() for part in parts))
+        if grid is not None:
+            levels = _joined(on_grid(parts, grid), axis)
+            return Scaled(levels, np.array(grid.scale))
     dtype = storage_dtype(element_of(op.out))
     return _joined([as_array(value).astype(dtype) for value in operands], axis)
 

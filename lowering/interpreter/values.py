@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from qdialect.data import Array
-from qdialect.grids import common_grid
+from qdialect.grids import CommonGrid, common_grid
 from qdialect.semantics import Levels, Real, dequantize_values
 
 
@@ -58,6 +59,11 @@ def scaled_sum(lhs: Scaled, rhs: Scaled, *, negated: bool) -> Scaled | None:
     grid = common_grid(lhs.scale.item(), rhs.scale.item())
     if grid is None:
         return None
-    left = lhs.levels.astype(np.int64) * grid.first_steps
-    right = rhs.levels.astype(np.int64) * grid.second_steps
+    left, right = on_grid((lhs, rhs), grid)
     return Scaled(left - right if negated else left + right, np.array(grid.scale))
+
+
+def on_grid(values: Sequence[Scaled], grid: CommonGrid) -> list[Levels]:
+    """The levels of values of one scale each, as int64 in steps of a common grid."""
+    pairs = zip(values, grid.steps, strict=True)
+    return [value.levels.astype(np.int64) * steps for value, steps in pairs]

@@ -1,0 +1,255 @@
+"""Patterns: products and convolutions of dequantised tensors, on their levels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import NoReturn, TypeAlias
+
+import numpy as np
+from xdsl.dialects.builtin import IntegerType
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.pattern_rewriter import (
+    PatternRewriter,
+    RewritePattern,
+    op_type_rewrite_pattern,
+)
+from xdsl.utils.exceptions import PassFailedException
+
+from passes.explicit_padding import padded_with
+from qdialect.constants import constant, constant_array
+from qdialect.convolution import ConvOp
+from qdialect.data import Array
+from qdialect.linear import MatMulOp
+from qdialect.location import where
+from qdialect.quantisers import DequantizeOp
+from qdialect.rearranging import PadOp
+from qdialect.types import (
+    element_of,
+    integer_type_for,
+    is_real,
+    shape_of,
+    signed,
+    tensor_type,
+    value_range,
+    width_bits,
+    with_element,
+)
+from qdialect.windows import numbers, spatial_axes
+
+Product: TypeAlias = MatMulOp | ConvOp
+
+
+class FoldPadding(RewritePattern):
+    """`conv(pad(x, 0))` becomes a convolution that pads.
+
+    Exact: what a convolution pads adds 0 to the sum.
+    """
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: ConvOp, rewriter: PatternRewriter, /) -> None:
+        pad = op.input.owner
+        if not isinstance(pad, PadOp) or op.stretch is not None:
+            return
+        value = constant_array(pad.value)
+        if not is_real(element_of(op.out)) or value is None or value.item() != 0:
+            return
+        rank = len(pad.amounts)
+        axes = spatial_axes(rank, channels_last=op.is_channels_last)
+        if any(any(pad.amounts[a]) for a in range(rank) if a not in axes):
+            return
+        low = [pad.amounts[axis][0] for axis in axes]
+        high = [pad.amounts[axis][1] for axis in axes]
+        pads = zip(numbers(op.pads), (*low, *high), strict=True)
+        total = [a + b for a, b in pads]
+        result = conv_like(op, pad.input, op.weights, total, op.out.type)
+        result.location = op.location
+        rewriter.replace(op, result, result.results)
+
+
+def conv_like(
+    op: ConvOp,
+    x: SSAValue,
+    weights: SSAValue,
+    pads: Sequence[int],
+    type_: Attribute,
+) -> ConvOp:
+    """A convolution as `op`, of other operands, padding and type."""
+    return ConvOp(
+        x,
+        weights,
+        type_,
+        strides=numbers(op.strides),
+        pads=pads,
+        dilations=numbers(op.dilations),
+        stretch=() if op.stretch is None else numbers(op.stretch),
+        groups=op.group_count,
+        channels_last=op.is_channels_last,
+    )
+
+
+class IntegerProduct(RewritePattern):
+    """A product of two dequantised tensors becomes one of their levels.
+
+    before: product(dequantize(q, s, z), dequantize(w, t, u))
+    after:  dequantize(product(q, w - u), s * t, z * rowsum(w - u))
+
+    Exact: sums of integers; this is how the product of such tensors is defined. Where
+    a convolution pads and z is not 0, the levels are padded with z first, which stands
+    for 0. The accumulator gets the type of the worst case; `narrow-accumulators`
+    tightens it.
+    """
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(
+        self, op: MatMulOp | ConvOp, rewriter: PatternRewriter, /
+    ) -> None:
+        if not is_real(element_of(op.out)):
+            return
+        source, weights = op.input.owner, op.weights.owner
+        if not isinstance(source, DequantizeOp) or not isinstance(
+            weights, DequantizeOp
+        ):
+            return
+        new = _integer_product(op, source, weights)
+        for inner in new:
+            inner.location = op.location
+        rewriter.replace(op, new, new[-1].results)
+
+
+def refuse_real_product(op: Product) -> NoReturn:
+    """Say which operand of a product that is left is not quantised.
+
+    Raises:
+        PassFailedException: always.
+    """
+    what = "product" if isinstance(op, MatMulOp) else "convolution"
+    if not isinstance(op.input.owner, DequantizeOp):
+        raise PassFailedException(
+            f"lower-to-integer: {where(op)}: the input of the {what} is not "
+            "quantised; put a Quant or BipolarQuant before it"
+        )
+    raise PassFailedException(
+        f"lower-to-integer: {where(op)}: the weights are real numbers; "
+        "quantise them with Quant or BipolarQuant, or give them integer values"
+    )
+
+
+def _integer_product(
+    op: Product, source: DequantizeOp, weights: DequantizeOp
+) -> list[Operation]:
+    scale = _number(op, source.scale, "the scale of the input")
+    zero = _number(op, source.zero_point, "the zero point of the input")
+    rows, *inner = shape_of(op.weights)
+    row_scale = _of_rows(op, weights.scale, rows)
+    new: list[Operation] = []
+    matrix: SSAValue = weights.input
+    centred = _centred_weights(op, weights, rows)
+    if centred is not None:
+        replaced = constant(centred)
+        new.append(replaced)
+        matrix = replaced.out
+    levels = constant_array(matrix) if centred is None else centred
+    offset = constant(_over_channels(op, _offset(op, zero, levels)))
+    total = constant(_over_channels(op, np.float32(scale) * row_scale))
+    x = source.input
+    if isinstance(op, MatMulOp):
+        sums = _accumulator(x, matrix, prod(inner))
+        product: Product = MatMulOp(x, matrix, with_element(tensor_type(op.out), sums))
+    else:
+        pads = numbers(op.pads)
+        if zero != 0 and op.is_padded:
+            padding = _padding(op, x, int(zero))
+            new += padding
+            x, pads = padding[-1].results[0], (0,) * len(pads)
+        sums = _accumulator(x, matrix, prod(inner))
+        type_ = with_element(tensor_type(op.out), sums)
+        product = conv_like(op, x, matrix, pads, type_)
+    new += [product, offset, total]
+    return [*new, DequantizeOp(product, total, offset, op.out.type)]
+
+
+def _padding(op: ConvOp, x: SSAValue, zero: int) -> list[Operation]:
+    if op.stretch is not None:
+        raise PassFailedException(
+            f"lower-to-integer: {where(op)}: the zero point {zero} of the input of a "
+            "transposed convolution has no integer form; expected 0"
+        )
+    axes = spatial_axes(len(shape_of(x)), channels_last=op.is_channels_last)
+    return padded_with(x, zero, axes, numbers(op.pads))
+
+
+def _over_channels(op: Product, array: Array) -> Array:
+    """A [] or [O] parameter, shaped to broadcast against the result of `op`."""
+    if array.ndim == 0 or isinstance(op, MatMulOp) or op.is_channels_last:
+        return array
+    return array.reshape(-1, *(1 for _ in op.extents))
+
+
+def _offset(op: Product, zero: float, weights: Array | None) -> Array:
+    """What the input's zero point adds to each row's sum, as float32 [] or [O]."""
+    if zero == 0:
+        return np.zeros((), np.float32)
+    if weights is None or zero != round(zero):
+        raise PassFailedException(
+            f"lower-to-integer: {where(op)}: a zero point must be an integer and needs "
+            f"constant weights, got {zero}"
+        )
+    sums = weights.astype(np.int64).reshape(len(weights), -1).sum(axis=1)
+    offset = int(zero) * sums
+    if np.any(np.abs(offset) > 1 << 24):
+        raise PassFailedException(
+            f"lower-to-integer: {where(op)}: zero point {int(zero)} times the sum of a "
+            f"row's weights, {int(np.abs(offset).max())}, exceeds 2**24"
+        )
+    return offset.astype(np.float32)
+
+
+def _number(op: Product, value: SSAValue, what: str) -> float:
+    array = constant_array(value)
+    if array is None or array.size != 1:
+        raise PassFailedException(
+            f"lower-to-integer: {where(op)}: {what} must be one constant number; a "
+            "scale that varies along the summed axis has no integer product"
+        )
+    return float(array.ravel()[0])
+
+
+def _of_rows(op: Product, value: SSAValue, rows: int) -> Array:
+    """A weight parameter as [] or [O]."""
+    array = constant_array(value)
+    if array is not None and array.size == 1:
+        return array.reshape(())
+    shape = [rows, *(1 for _ in shape_of(op.weights)[1:])]
+    if array is not None and list(array.shape) == shape:
+        return array.reshape(rows)
+    raise PassFailedException(
+        f"lower-to-integer: {where(op)}: scale and zero point of the weights must be "
+        f"constants of one number or of shape {shape}, got {value.type}"
+    )
+
+
+def _centred_weights(op: Product, weights: DequantizeOp, rows: int) -> Array | None:
+    """Weights less their zero point, or None where it is 0."""
+    zero = _of_rows(op, weights.zero_point, rows)
+    if not np.any(zero):
+        return None
+    levels = constant_array(weights.input)
+    whole = np.rint(zero).astype(np.int64)
+    if levels is None or np.any(whole != zero):
+        raise PassFailedException(
+            f"lower-to-integer: {where(op)}: the zero point of the weights must be a "
+            "constant integer"
+        )
+    return levels.astype(np.int64) - whole.reshape(-1, *(1 for _ in levels.shape[1:]))
+
+
+def _accumulator(x: SSAValue, weights: SSAValue, columns: int) -> IntegerType:
+    """The signed type of the worst sum that the element types allow."""
+    corners = [
+        a * b * columns
+        for a in value_range(element_of(x))
+        for b in value_range(element_of(weights))
+    ]
+    type_ = integer_type_for(min(*corners, 0), max(corners))
+    return type_ if min(corners) < 0 else signed(width_bits(type_) + 1)
