@@ -10,10 +10,12 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from lowering.interpreter.engine import Interpreter
+from passes.choose_layout import ChooseLayoutPass
 from passes.drop_unused_weights import DropUnusedWeightsPass
 from passes.floor_thresholds import FloorThresholdsPass
 from passes.fold_batch_norm import FoldBatchNormPass
 from passes.lower_to_integer import LowerToIntegerPass
+from passes.move_past_quantisers import MovePastQuantisersPass
 from passes.narrow_accumulators import NarrowAccumulatorsPass
 from passes.outline_core import OutlineCorePass
 from passes.quantize_inputs import QuantizeInputsPass
@@ -22,8 +24,10 @@ from qdialect.data import Array
 TO_INTEGER: tuple[ModulePass, ...] = (
     FoldBatchNormPass(),
     QuantizeInputsPass(),
+    MovePastQuantisersPass(),
     LowerToIntegerPass(),
     FloorThresholdsPass(),
+    ChooseLayoutPass(),
     NarrowAccumulatorsPass(),
     OutlineCorePass(),
     DropUnusedWeightsPass(),
