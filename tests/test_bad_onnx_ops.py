@@ -79,14 +79,14 @@ CASES: dict[str, tuple[Broken, tuple[str, ...]]] = {
         graph_of(lambda g, x: g.op("Sign", x, name="s")),
         ("node 's' (Sign)", "BipolarQuant"),
     ),
-    "trunc-of-data": (
+    "trunc-between-levels": (
         graph_of(
             lambda g, x: g.op(
-                "Trunc", x, *(g.constant(v) for v in (1, 0, 8, 4)),
+                "Trunc", x, *(g.constant(v) for v in (1, 3, 8, 4, 4)),
                 name="t", domain=QONNX,
             )
         ),
-        ("node 't' (Trunc)", "constants only"),
+        ("node 't' (Trunc)", "zero point 3.0", "multiple of the 4.0"),
     ),
     "matmul-of-two-computed": (
         graph_of(lambda g, x: g.op("MatMul", x, x, name="fc")),

@@ -13,6 +13,7 @@ from xdsl.utils.arg_spec import ArgSpec, ParameterListType
 
 from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
 from passes.bitpack import BitpackPass
+from passes.choose_layout import ChooseLayoutPass
 from passes.convert_to_qflow import ConvertToQflowPass
 from passes.drop_unused_weights import DropUnusedWeightsPass
 from passes.floor_thresholds import FloorThresholdsPass
@@ -20,6 +21,7 @@ from passes.fold import FoldPass
 from passes.fold_batch_norm import FoldBatchNormPass
 from passes.insert_fifos import InsertFifosPass
 from passes.lower_to_integer import LowerToIntegerPass
+from passes.move_past_quantisers import MovePastQuantisersPass
 from passes.narrow_accumulators import NarrowAccumulatorsPass
 from passes.outline_core import OutlineCorePass
 from passes.quantize_inputs import QuantizeInputsPass
@@ -43,8 +45,10 @@ class Pipeline:
 _INTEGER: tuple[ModulePass, ...] = (
     FoldBatchNormPass(),
     QuantizeInputsPass(),
+    MovePastQuantisersPass(),
     LowerToIntegerPass(),
     FloorThresholdsPass(),
+    ChooseLayoutPass(),
     NarrowAccumulatorsPass(),
     DropUnusedWeightsPass(),
     OutlineCorePass(),

@@ -33,8 +33,10 @@ CIRCUIT_DIALECTS = {
 PASSES = {
     "quantize-inputs": "passes.quantize_inputs:QuantizeInputsPass",
     "fold-batch-norm": "passes.fold_batch_norm:FoldBatchNormPass",
+    "move-past-quantisers": "passes.move_past_quantisers:MovePastQuantisersPass",
     "lower-to-integer": "passes.lower_to_integer:LowerToIntegerPass",
     "floor-thresholds": "passes.floor_thresholds:FloorThresholdsPass",
+    "choose-layout": "passes.choose_layout:ChooseLayoutPass",
     "narrow-accumulators": "passes.narrow_accumulators:NarrowAccumulatorsPass",
     "drop-unused-weights": "passes.drop_unused_weights:DropUnusedWeightsPass",
     "outline-core": "passes.outline_core:OutlineCorePass",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import CallOp as FuncCallOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.hw import HWModuleOp
@@ -19,11 +21,11 @@ from lowering.interpreter.packed import run_packed_op
 from lowering.interpreter.spatial import run_spatial_op
 from lowering.interpreter.values import Value, as_array
 from qdialect.calls import CallOp
-from qdialect.constants import ConstantOp, LoadOp, weight_of
+from qdialect.constants import ConstantOp, LoadOp, is_constant, weight_of
 from qdialect.data import Array
 from qdialect.packed import PackedType
 from qdialect.streams import StreamType
-from qdialect.types import is_real, tensor_type
+from qdialect.types import is_real, shape_of, tensor_type
 
 # Computes the results of a core from its operands, frames along the leading axis.
 Core: TypeAlias = Callable[[Sequence[Array]], Sequence[Array]]
@@ -33,6 +35,10 @@ Listener: TypeAlias = Callable[[Operation, Sequence[Value]], None]
 Implementation: TypeAlias = Callable[
     [Operation, Sequence[Value]], "Sequence[Value] | None"
 ]
+
+
+# Elements of the largest tensor of a batch: more are run one batch after the other.
+_ELEMENTS_AT_ONCE = 1 << 23
 
 
 class InterpreterError(Exception):
@@ -97,7 +103,31 @@ class Interpreter:
                 zip(arguments, inputs, strict=True)
             )
         ]
+        step = self._frames_at_once()
+        count = max((len(array) for array in frames), default=0)
+        if count <= step or any(len(array) != count for array in frames):
+            return self._run_frames(function, frames)
+        parts = [
+            self._run_frames(function, [array[i : i + step] for array in frames])
+            for i in range(0, count, step)
+        ]
+        return [np.concatenate(results) for results in zip(*parts, strict=True)]
+
+    def _run_frames(self, function: FuncOp, frames: Sequence[Array]) -> list[Array]:
         return [as_array(value) for value in self._run_function(function, frames)]
+
+    def _frames_at_once(self) -> int:
+        """How many frames stay in the caches; all where a listener wants to see them."""
+        if self._listener is not None:
+            return sys.maxsize
+        largest = 1
+        for op in self._module.walk():
+            for value in op.results:
+                shape = shape_of(value) if isinstance(value.type, TensorType) else ()
+                # What does not lead with the frame is made of constants.
+                if shape[:1] == (1,) and not is_constant(value):
+                    largest = max(largest, prod(shape))
+        return max(1, _ELEMENTS_AT_ONCE // largest)
 
     def _function(self, name: str) -> FuncOp:
         for op in self._module.body.block.ops:

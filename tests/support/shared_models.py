@@ -131,6 +131,45 @@ def _kws_data() -> Array:
         return data["x"].astype(np.float32) * data["scale"]
 
 
+@cache
+def cifar10_images() -> Array:
+    """The 10,000 test images [N, 32, 32, 3], uint8."""
+    with np.load(shared_file("data/cifar10/cifar10_test.npz")) as data:
+        return data["x"]
+
+
+@cache
+def cifar10_labels() -> Array:
+    """The labels of the test images [N]."""
+    with np.load(shared_file("data/cifar10/cifar10_test.npz")) as data:
+        return data["y"]
+
+
+def _cnv_input(pixels: Array) -> Array:
+    """What the network takes of uint8 images [N, 32, 32, 3]: int8 [N, 3, 32, 32]."""
+    scaled = np.floor((2 * pixels.astype(np.float64) / 255 - 1) * 128)
+    levels = np.clip(scaled, -128, 127).astype(np.float32)
+    return np.ascontiguousarray(levels.transpose(0, 3, 1, 2))
+
+
+def _cnv_golden() -> Golden:
+    with np.load(shared_file("bnn_pynq/cnvW1A1_cifar10_golden.npz")) as data:
+        return Golden(data["x_int8_nchw"].astype(np.float32), data["logits"], True)
+
+
+def _cnv_data() -> Array:
+    return _cnv_input(cifar10_images())
+
+
+def _separable_golden() -> Golden:
+    with np.load(shared_file("hls4ml/separable_conv_model_ch_last_golden.npz")) as data:
+        return Golden(data["x"].astype(np.float32) / 255, data["y"], True)
+
+
+def _separable_data() -> Array:
+    return _separable_golden().inputs
+
+
 def _pixels(divisor: float) -> Callable[[], Array]:
     return lambda: (mnist_images() / np.float32(divisor)).astype(np.float32)[:, None]
 
@@ -194,5 +233,37 @@ SPINE: tuple[SharedModel, ...] = (
         "hls4ml/bnn_model_fc_1layer.onnx",
         _golden("hls4ml/bnn_model_fc_1layer_golden.npz"),
         _inputs("hls4ml/bnn_model_fc_1layer_golden.npz"),
+    ),
+)
+
+# Golden outputs of `separable` are every 8th row and column.
+CONVOLUTION: tuple[SharedModel, ...] = (
+    SharedModel(
+        "cnv_w1a1", "bnn_pynq/cnvW1A1_cifar10.onnx", _cnv_golden, _cnv_data, 0.7937
+    ),
+    SharedModel(
+        "qkeras_cnn",
+        "qkeras_mnist_cnn/qkeras_mnist_cnn.onnx",
+        _golden("qkeras_mnist_cnn/qkeras_mnist_cnn_golden.npz", exact=False),
+        lambda: (mnist_images() / np.float32(256)).astype(np.float32)[..., None],
+        0.9886,
+    ),
+    SharedModel(
+        "espcn",
+        "espcn/subpixel_quant.onnx",
+        _golden("espcn/subpixel_quant_golden.npz", exact=False),
+        _inputs("espcn/subpixel_quant_golden.npz"),
+    ),
+    SharedModel(
+        "separable",
+        "hls4ml/separable_conv_model_ch_last.onnx",
+        _separable_golden,
+        _separable_data,
+    ),
+    SharedModel(
+        "radioml_vgg10",
+        "radioml_vgg10/vgg10_w8a8.onnx",
+        _golden("radioml_vgg10/vgg10_w8a8_golden.npz", exact=False),
+        _inputs("radioml_vgg10/vgg10_w8a8_golden.npz"),
     ),
 )

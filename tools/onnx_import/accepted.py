@@ -17,6 +17,7 @@ from tools.onnx_import import (
     selection,
     shaping,
     thresholds,
+    truncation,
 )
 from tools.onnx_import.emitter import Emitter
 from tools.onnx_import.node import CHANNELS_LAST, STANDARD_DOMAINS, Node
@@ -104,7 +105,7 @@ OPS: dict[str, Op] = {
     "Tanh": Op(elementwise.tanh, _inputs(1)),
     "TopK": Op(selection.top_k, _inputs(1, 2)),
     "Transpose": Op(shaping.transpose, _inputs(1)),
-    "Trunc": Op(quantisers.trunc, _inputs(5, 6), QUANTISER_DOMAINS),
+    "Trunc": Op(truncation.trunc, _inputs(5, 6), QUANTISER_DOMAINS),
     "Unsqueeze": Op(shaping.unsqueeze, _inputs(1, 2)),
     "Upsample": Op(rearranging.resize, _inputs(1, 2)),
 }

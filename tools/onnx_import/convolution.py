@@ -137,8 +137,8 @@ def _transposed_window(
             f"its output shape {list(wanted)} exceeds {full}, which its kernel reaches"
         )
     small, large = [t // 2 for t in totals], [t - t // 2 for t in totals]
-    # ONNX cuts the odd element off behind, or for SAME_UPPER before.
-    pads = (*large, *small) if mode == "SAME_UPPER" else (*small, *large)
+    # ONNX cuts the odd element off before, or for SAME_UPPER behind.
+    pads = (*small, *large) if mode == "SAME_UPPER" else (*large, *small)
     return Attributes(tuple(kernel), strides, pads, dilations)
 
 

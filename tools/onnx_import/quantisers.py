@@ -1,4 +1,4 @@
-"""The quantisers of QONNX: Quant (IntQuant), BipolarQuant, Trunc."""
+"""The quantisers of QONNX: Quant (IntQuant) and BipolarQuant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from xdsl.ir import Attribute, SSAValue
 
 from qdialect.quantisers import DequantizeOp, QuantizeOp, Rounding, SignOp, level_range
 from qdialect.semantics import (
-    ROUNDINGS,
     Real,
     quantize_levels,
 )
@@ -41,11 +40,11 @@ def quant(
     """Quant: of constants at once, of frames as qnn.quantize and qnn.dequantize."""
     data = required(node, inputs)
     scale, zero_point = scale_of(node, inputs, 1), zero_point_of(node, inputs, 2)
-    bits = _bit_width(node, inputs, 3)
+    bits = bit_width(node, inputs, 3)
     narrow = node.flag("narrow", default=False)
     element = _element(bits, signed_=node.flag("signed", default=True), narrow=narrow)
     narrow = narrow and not isinstance(element, BipolarType | TernaryType)
-    rounding = _rounding(node, "ROUND")
+    rounding = rounding_of(node, "ROUND")
     expect_broadcast(node, data, scale, zero_point)
     if isinstance(data, Constant):
         reals = real_array(node, data, f"the constant '{data.name}'")
@@ -88,40 +87,6 @@ def bipolar_quant(
     levels = emitter.insert(SignOp(data.value, type_)).out
     scale_value = emitter.real(f"{node.name}_scale", scale)
     return [dequantised(emitter, levels, scale_value, emitter.scalar(0), data.shape)]
-
-
-def trunc(
-    emitter: Emitter, node: Node, inputs: Sequence[Value | None]
-) -> Sequence[Value]:
-    """Trunc of constants; of frames it is refused."""
-    if any(isinstance(value, Tensor) for value in inputs):
-        raise node.refusal(
-            "drops bits of a computed value, which only an average pool leads to; "
-            "accepted on constants only"
-        )
-    parts = [
-        real_array(node, constant_input(node, inputs, index), node.inputs[index])
-        for index in range(len(inputs))
-    ]
-    data, scale, zero_point, in_bits = parts[:4]
-    rounding = ROUNDINGS[_rounding(node, "FLOOR")]
-    levels = np.round(data / scale + zero_point)
-    if len(parts) == 5:
-        levels = rounding(levels / np.float32(2) ** (in_bits - parts[4]))
-        return [Constant(node.outputs[0], (levels - zero_point) * scale)]
-    if len(parts) != 6:
-        raise node.refusal(f"has {len(parts)} inputs; expected 5 or 6")
-    out_scale = parts[4]
-    step = np.float32(2) ** np.round(np.log2(out_scale / scale))
-    narrow, signed_ = (
-        node.flag("narrow", default=False),
-        node.flag("signed", default=True),
-    )
-    bits = _bit_width(node, inputs, 5)
-    element = signed(bits) if signed_ else unsigned(bits)
-    low, high = level_range(element, narrow=narrow)
-    levels = rounding(np.clip(levels / step, np.float32(low), np.float32(high)))
-    return [Constant(node.outputs[0], (levels - zero_point / step) * out_scale)]
 
 
 def scale_of(node: Node, inputs: Sequence[Value | None], index: int) -> Real:
@@ -180,7 +145,8 @@ def expect_broadcast(node: Node, data: Value, *parameters: Real) -> None:
             )
 
 
-def _bit_width(node: Node, inputs: Sequence[Value | None], index: int) -> int:
+def bit_width(node: Node, inputs: Sequence[Value | None], index: int) -> int:
+    """A bit width, constant, from 1 to 32."""
     constant = constant_input(node, inputs, index)
     width = real_array(node, constant, f"the bit width '{constant.name}'")
     if width.size != 1 or width.item() not in range(1, 33):
@@ -202,7 +168,8 @@ def _element(bits: int, *, signed_: bool, narrow: bool) -> Attribute:
             return signed(bits) if signed_ else unsigned(bits)
 
 
-def _rounding(node: Node, default: str) -> Rounding:
+def rounding_of(node: Node, default: str) -> Rounding:
+    """The attribute `rounding_mode`."""
     text = node.text("rounding_mode", default)
     if text.upper() not in _ROUNDINGS:
         raise node.refusal(

@@ -1,0 +1,51 @@
+// RUN: qopt %s -p choose-layout | filecheck %s
+
+// CHECK: qnn.weight @w_last = <tensor<2x2x1x2xsi4>, [1, 3, 2, 4, 5, 7, 6, -8]>
+qnn.weight @w = <tensor<2x2x2x1xsi4>, [1, 2, 3, 4, 5, 6, 7, -8]>
+
+// The map is turned once, where it enters; the product's columns take the new order.
+// CHECK-LABEL: func.func @net
+func.func @net(%x: tensor<1x2x3x2xui3>) -> tensor<1x2xsi9> {
+  // CHECK-NEXT: [[X:%.*]] = qnn.transpose %x perm [0, 2, 3, 1] : tensor<1x2x3x2xui3> -> tensor<1x3x2x2xui3>
+  %w = qnn.load @w : tensor<2x2x2x1xsi4>
+  // CHECK: qnn.load @w_last : tensor<2x2x1x2xsi4>
+  // CHECK: [[C:%.*]] = qnn.conv [[X]], {{%.*}} strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] groups 1 channels_last : tensor<1x3x2x2xui3>, tensor<2x2x1x2xsi4> -> tensor<1x2x2x2xsi9>
+  %c = qnn.conv %x, %w strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] groups 1 : tensor<1x2x3x2xui3>, tensor<2x2x2x1xsi4> -> tensor<1x2x2x2xsi9>
+  %t = qnn.constant <tensor<2x1xsi9>, [1, 2]>
+  // CHECK: [[T:%.*]] = qnn.threshold [[C]], {{%.*}} offset 0 axis 3
+  %q = qnn.threshold %c, %t offset 0 axis 1 : tensor<1x2x2x2xsi9>, tensor<2x1xsi9> -> tensor<1x2x2x2xui1>
+  // CHECK: [[F:%.*]] = qnn.reshape [[T]] : tensor<1x2x2x2xui1> -> tensor<1x8xui1>
+  %f = qnn.reshape %q : tensor<1x2x2x2xui1> -> tensor<1x8xui1>
+  %m = qnn.constant <tensor<2x8xsi5>, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]>
+  // CHECK: [[M:%.*]] = qnn.constant <tensor<2x8xsi5>, [0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15]>
+  // CHECK: qnn.matmul [[F]], [[M]]
+  %r = qnn.matmul %f, %m : tensor<1x8xui1>, tensor<2x8xsi5> -> tensor<1x2xsi9>
+  func.return %r : tensor<1x2xsi9>
+}
+
+// Transposes of a channels-last network cancel.
+// CHECK-LABEL: func.func @cancels
+func.func @cancels(%x: tensor<1x4x2xui3>) -> tensor<1x2x2xui3> {
+  // CHECK-NOT: qnn.transpose
+  %a = qnn.transpose %x perm [0, 2, 1] : tensor<1x4x2xui3> -> tensor<1x2x4xui3>
+  // CHECK: qnn.max_pool %x kernel [2] strides [2] pads [0, 0] dilations [1] channels_last : tensor<1x4x2xui3> -> tensor<1x2x2xui3>
+  %p = qnn.max_pool %a kernel [2] strides [2] pads [0, 0] dilations [1] : tensor<1x2x4xui3> -> tensor<1x2x2xui3>
+  %b = qnn.transpose %p perm [0, 2, 1] : tensor<1x2x2xui3> -> tensor<1x2x2xui3>
+  // CHECK: func.return
+  func.return %b : tensor<1x2x2xui3>
+}
+
+// One form for two readers; what follows a turned map is turned with it.
+// CHECK-LABEL: func.func @branches
+func.func @branches(%x: tensor<1x2x4xui3>) -> tensor<1x4x4xsi5> {
+  // CHECK: [[X:%.*]] = qnn.transpose %x
+  // CHECK: [[A:%.*]] = qnn.max_pool [[X]]
+  %a = qnn.max_pool %x kernel [1] strides [1] pads [0, 0] dilations [1] : tensor<1x2x4xui3> -> tensor<1x2x4xui3>
+  // CHECK: [[S:%.*]] = qnn.add [[A]], [[X]] : tensor<1x4x2xui3>, tensor<1x4x2xui3> -> tensor<1x4x2xsi5>
+  %s = qnn.add %a, %x : tensor<1x2x4xui3>, tensor<1x2x4xui3> -> tensor<1x2x4xsi5>
+  // CHECK: [[C:%.*]] = qnn.concat [[S]], [[S]] axis 2
+  %c = qnn.concat %s, %s axis 1 : tensor<1x2x4xsi5>, tensor<1x2x4xsi5> -> tensor<1x4x4xsi5>
+  // CHECK: [[B:%.*]] = qnn.transpose [[C]] perm [0, 2, 1]
+  // CHECK: func.return [[B]]
+  func.return %c : tensor<1x4x4xsi5>
+}

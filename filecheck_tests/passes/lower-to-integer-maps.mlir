@@ -1,0 +1,50 @@
+// RUN: qopt %s --split-input-file --verify-diagnostics -p lower-to-integer | filecheck %s
+
+// A zero point stands for 0: padding is made of it; bipolar maps need none.
+// CHECK-LABEL: func.func @zero_point
+func.func @zero_point(%q: tensor<1x1x4xui4>) -> tensor<1x1x4xf32> {
+  %s = qnn.constant <tensor<f32>, [0.5]>
+  %z = qnn.constant <tensor<f32>, [3.0]>
+  %0 = qnn.constant <tensor<f32>, [0.0]>
+  %w = qnn.constant <tensor<1x1x3xsi3>, [1, -2, 3]>
+  %x = qnn.dequantize %q, %s, %z : tensor<1x1x4xui4>, tensor<f32>, tensor<f32> -> tensor<1x1x4xf32>
+  %k = qnn.dequantize %w, %s, %0 : tensor<1x1x3xsi3>, tensor<f32>, tensor<f32> -> tensor<1x1x3xf32>
+  // CHECK: [[V:%.*]] = qnn.constant <tensor<ui4>, [3]>
+  // CHECK: [[P:%.*]] = qnn.pad %q, [[V]] low [0, 0, 1] high [0, 0, 1] : tensor<1x1x4xui4>, tensor<ui4> -> tensor<1x1x6xui4>
+  // CHECK: [[C:%.*]] = qnn.conv [[P]], %w strides [1] pads [0, 0] dilations [1] groups 1 : tensor<1x1x6xui4>, tensor<1x1x3xsi3> -> tensor<1x1x4xsi9>
+  // CHECK: [[O:%.*]] = qnn.constant <tensor<1x1xf32>, [6.0]>
+  // CHECK: qnn.dequantize [[C]], {{%.*}}, [[O]]
+  %c = qnn.conv %x, %k strides [1] pads [1, 1] dilations [1] groups 1 : tensor<1x1x4xf32>, tensor<1x1x3xf32> -> tensor<1x1x4xf32>
+  func.return %c : tensor<1x1x4xf32>
+}
+
+// -----
+
+// Scales 0.5 and 0.75 share the grid of 0.25.
+// CHECK-LABEL: func.func @unequal_scales
+func.func @unequal_scales(%a: tensor<1x2x3xsi3>, %b: tensor<1x2x3xui2>) -> tensor<1x2x3xf32> {
+  %s = qnn.constant <tensor<f32>, [0.5]>
+  %t = qnn.constant <tensor<f32>, [0.75]>
+  %z = qnn.constant <tensor<f32>, [1.0]>
+  %x = qnn.dequantize %a, %s, %z : tensor<1x2x3xsi3>, tensor<f32>, tensor<f32> -> tensor<1x2x3xf32>
+  %y = qnn.dequantize %b, %t, %z : tensor<1x2x3xui2>, tensor<f32>, tensor<f32> -> tensor<1x2x3xf32>
+  // CHECK: [[P:%.*]] = qnn.constant <tensor<ui2>, [2]>
+  // CHECK: [[A:%.*]] = qnn.mul %a, [[P]] : tensor<1x2x3xsi3>, tensor<ui2> -> tensor<1x2x3xsi4>
+  // CHECK: [[Q:%.*]] = qnn.constant <tensor<ui2>, [3]>
+  // CHECK: [[B:%.*]] = qnn.mul %b, [[Q]] : tensor<1x2x3xui2>, tensor<ui2> -> tensor<1x2x3xsi5>
+  // CHECK: [[S:%.*]] = qnn.add [[A]], [[B]] : tensor<1x2x3xsi4>, tensor<1x2x3xsi5> -> tensor<1x2x3xsi5>
+  // CHECK: [[G:%.*]] = qnn.constant <tensor<f32>, [0.25]>
+  // CHECK: [[Z:%.*]] = qnn.constant <tensor<f32>, [5.0]>
+  // CHECK: qnn.dequantize [[S]], [[G]], [[Z]]
+  %r = qnn.add %x, %y : tensor<1x2x3xf32>, tensor<1x2x3xf32> -> tensor<1x2x3xf32>
+  func.return %r : tensor<1x2x3xf32>
+}
+
+// -----
+
+// CHECK: lower-to-integer: qnn.conv: the input of the convolution is not quantised; put a Quant or BipolarQuant before it
+func.func @real(%x: tensor<1x1x4xf32>) -> tensor<1x1x2xf32> {
+  %w = qnn.constant <tensor<1x1x3xf32>, [1.0, 2.0, 3.0]>
+  %c = qnn.conv %x, %w strides [1] pads [0, 0] dilations [1] groups 1 : tensor<1x1x4xf32>, tensor<1x1x3xf32> -> tensor<1x1x2xf32>
+  func.return %c : tensor<1x1x2xf32>
+}
