@@ -34,7 +34,7 @@ def test_rounded_values_are_counted(
     engine: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.save(folder / "x.npy", np.array([[0.5, 0.25, 1e-9], [2, 3, 4]], np.float32))
-    arguments = "net.mlir --input x.npy --output y.npy --engine".split()
+    arguments = ["net.mlir", "--input", "x.npy", "--output", "y.npy", "--engine"]
     assert qrun([*arguments, engine]) == 0
     assert "multiples of 2**-24; 1 of 6 values rounded" in capsys.readouterr().err
     expected = [[0.5 * 0.5 - 0.25, 0.5 * 2 + 0.5 * 1.25], [1 - 3 + 6, 4 + 7.5 - 12]]
@@ -45,7 +45,7 @@ def test_a_value_beyond_the_range_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.save(folder / "x.npy", np.array([[0.5, -300.0, 1.0]], np.float32))
-    assert qrun("net.mlir --input x.npy".split()) == 1
+    assert qrun(["net.mlir", "--input", "x.npy"]) == 1
     message = capsys.readouterr().err
     assert "in [-128, 128], but holds -300" in message
     assert len(message.splitlines()) == 2
@@ -53,5 +53,5 @@ def test_a_value_beyond_the_range_is_refused(
 
 def test_a_build_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(folder / "x.npy", np.array([[0.5, 0.25, 1.0]] * 4, np.float32))
-    assert qbuild("net.mlir -o out --input x.npy --targets c".split()) == 0
+    assert qbuild(["net.mlir", "-o", "out", "--input", "x.npy", "--targets", "c"]) == 0
     assert "note: input 'x' has no quantiser" in capsys.readouterr().out

@@ -45,6 +45,8 @@ def build(options: Options) -> int:
         UserError: the network is refused, or nothing that is asked for can be built.
     """
     check_replaceable(options.directory)
+    if options.folding is not None and not options.folding.is_file():
+        raise UserError(f"{options.folding}: error: no such file")
     work = _lower(options)
     builders = {"c": add_c, "sv": add_circuit}
     refusals: list[UserError] = []
