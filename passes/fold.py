@@ -34,7 +34,8 @@ class _Solver:
     def __init__(self, folds: dict[Operation, list[Fold]]):
         self._folds = folds
         self._costs: dict[tuple[SSAValue, int], float] = {}
-        self._inner: dict[tuple[Operation, int], tuple[float, Fold]] = {}
+        self._by_simd: dict[Operation, list[tuple[float, Fold]]] = {}
+        self._chosen: dict[tuple[Operation, int], tuple[float, Fold]] = {}
 
     def readers_cost(self, stream: SSAValue, lanes: int) -> float:
         """Least cost of all that reads `stream`, given its lanes."""
@@ -57,21 +58,24 @@ class _Solver:
     def _best(self, op: Operation, stream: SSAValue, lanes: int) -> tuple[float, Fold]:
         """Cost and fold of a unit and all behind it, fed with `lanes` lanes."""
         key = (op, lanes)
-        if key not in self._inner:
+        if key not in self._chosen:
             source = with_lanes(stream_type(stream), lanes)
-            self._inner[key] = min(
-                (
-                    (
-                        dwc_cost(source, fold.simd).weight
-                        + fold.weight
-                        + self.readers_cost(op.results[0], fold.pe),
-                        fold,
-                    )
-                    for fold in self._folds[op]
-                ),
-                key=lambda pair: (pair[0], pair[1]),
+            self._chosen[key] = min(
+                (dwc_cost(source, fold.simd).weight + cost, fold)
+                for cost, fold in self._best_by_simd(op)
             )
-        return self._inner[key]
+        return self._chosen[key]
+
+    def _best_by_simd(self, op: Operation) -> list[tuple[float, Fold]]:
+        """For each number of input lanes the best fold, and its cost to the end."""
+        if op not in self._by_simd:
+            best: dict[int, tuple[float, Fold]] = {}
+            for fold in self._folds[op]:
+                cost = fold.weight + self.readers_cost(op.results[0], fold.pe)
+                candidate = (cost, fold)
+                best[fold.simd] = min(best.get(fold.simd, candidate), candidate)
+            self._by_simd[op] = list(best.values())
+        return self._by_simd[op]
 
     def best_lanes(self, stream: SSAValue) -> int:
         """Lanes of an argument with which its readers cost least."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from xdsl.ir import Operation
 
 from qdialect import qflow
 from qdialect.constants import constant_array
+from qdialect.data import Array
 from qdialect.streams import StreamType, stream_type
 from qdialect.types import (
     element_of,
@@ -29,6 +31,11 @@ weights are the same however they are folded, but not nothing."""
 _LUT_DEPTH_WORDS = 64
 _BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 _MIN_BLOCK_BITS = 8192
+# Yosys makes logic of a small ROM: close to 64 bits a LUT, unless the address is a
+# counter, with which it mixes them.
+_ROM_BITS_PER_LUT = 48
+_COUNTED_ROM_BITS_PER_LUT = 15
+_LUTS_PER_RAM_BIT = 4 / 3  # a RAM64M: 4 LUTs, 3 bits wide, 64 deep
 _LUTS_PER_BIT_PRODUCT = 1.5
 _LUTS_PER_GATED_PRODUCT = 2.0
 _CONTROL_LUTS = 20.0
@@ -55,13 +62,37 @@ class Cost:
         return self.luts + LUTS_PER_BLOCK_RAM * self.block_rams
 
 
-def memory_cost(depth_words: int, word_bits: int) -> Cost:
-    """A memory of `depth_words` words; one word is a constant and costs nothing."""
-    if depth_words <= 1 or word_bits == 0:
-        return Cost()
+def _fits_luts(depth_words: int, word_bits: int) -> bool:
     bits = depth_words * word_bits
-    if depth_words <= _LUT_DEPTH_WORDS or bits <= _MIN_BLOCK_BITS:
-        return Cost(word_bits * float(-(-depth_words // _LUT_DEPTH_WORDS)))
+    return depth_words <= _LUT_DEPTH_WORDS or bits <= _MIN_BLOCK_BITS
+
+
+def rom_cost(depth_words: int, word_bits: int, *, counted: bool) -> Cost:
+    """A memory of constants; one word costs nothing.
+
+    Args:
+        depth_words: words.
+        word_bits: width of a word.
+        counted: whether the words are read one after another.
+    """
+    if depth_words <= 1:
+        return Cost()
+    if not _fits_luts(depth_words, word_bits):
+        return _block_cost(depth_words, word_bits)
+    bits_per_lut = _COUNTED_ROM_BITS_PER_LUT if counted else _ROM_BITS_PER_LUT
+    return Cost(word_bits * max(0.5, depth_words / bits_per_lut))
+
+
+def ram_cost(depth_words: int, word_bits: int) -> Cost:
+    """A memory that is written and read; one word is a register, no LUT."""
+    if depth_words <= 1:
+        return Cost()
+    if not _fits_luts(depth_words, word_bits):
+        return _block_cost(depth_words, word_bits)
+    return Cost(word_bits * _LUTS_PER_RAM_BIT * -(-depth_words // _LUT_DEPTH_WORDS))
+
+
+def _block_cost(depth_words: int, word_bits: int) -> Cost:
     return Cost(
         0.0,
         min(
@@ -76,12 +107,20 @@ class MvuCosts:
     """The cost of one matrix-vector unit at every folding.
 
     Attributes:
-        op: the unit; its present folding does not matter.
+        columns: inputs per output.
+        rows: outputs.
+        input_bits: bits of an input.
+        sum_bits: bits of an accumulator.
+        steps: thresholds of a row, 0 where there are none.
         product_luts: LUTs of a product with its share of the adder tree.
         weight_bits: stored bits of a weight.
     """
 
-    op: qflow.MvuOp
+    columns: int
+    rows: int
+    input_bits: int
+    sum_bits: int
+    steps: int
     product_luts: float
     weight_bits: int
 
@@ -90,31 +129,41 @@ class MvuCosts:
         """The costs of `op`, by the values that its weights take."""
         input_bits = stream_type(op.input).element_bits
         weights = constant_array(op.weights)
-        low, high = value_range(element_of(op.weights))
-        if weights is not None and weights.size:
-            low, high = int(weights.min()), int(weights.max())
-        if low == -1 and high <= 1:
-            zeros = weights is None or bool((weights == 0).any())
-            each = _LUTS_PER_GATED_PRODUCT if zeros else _LUTS_PER_BIT_PRODUCT
-            return MvuCosts(op, input_bits * each, 2 if zeros else 1)
-        bits = width_bits(integer_type_for(low, high))
-        return MvuCosts(op, input_bits * bits * _LUTS_PER_BIT_PRODUCT, bits)
+        if weights is None or not weights.size:
+            weights = np.array(value_range(element_of(op.weights)))
+        product_luts, weight_bits = product_cost(input_bits, weights)
+        return MvuCosts(
+            columns=stream_type(op.input).elements,
+            rows=stream_type(op.out).elements,
+            input_bits=input_bits,
+            sum_bits=width_bits(op.accumulator),
+            steps=0 if op.thresholds is None else shape_of(op.thresholds)[1],
+            product_luts=product_luts,
+            weight_bits=weight_bits,
+        )
 
     def at(self, pe: int, simd: int) -> Cost:
         """The cost of the unit with PE rows and SIMD columns at once."""
-        columns = stream_type(self.op.input).elements
-        rows = stream_type(self.op.out).elements
-        synapse_fold, neuron_fold = -(-columns // simd), -(-rows // pe)
-        sum_bits = width_bits(self.op.accumulator)
-        cost = Cost(_CONTROL_LUTS + pe * (simd * self.product_luts + sum_bits))
-        cost += memory_cost(synapse_fold * neuron_fold, pe * simd * self.weight_bits)
+        synapse_fold, neuron_fold = -(-self.columns // simd), -(-self.rows // pe)
+        cost = Cost(_CONTROL_LUTS + pe * (simd * self.product_luts + self.sum_bits))
+        word_bits = pe * simd * self.weight_bits
+        cost += rom_cost(synapse_fold * neuron_fold, word_bits, counted=True)
         if neuron_fold > 1:
-            input_bits = stream_type(self.op.input).element_bits
-            cost += memory_cost(synapse_fold, simd * input_bits)
-        if self.op.thresholds is None:
+            cost += ram_cost(synapse_fold, simd * self.input_bits)
+        if self.steps == 0:
             return cost
-        steps = shape_of(self.op.thresholds)[1]
-        return cost + _activation_cost(steps, sum_bits, pe, neuron_fold)
+        return cost + _activation_cost(self.steps, self.sum_bits, pe, neuron_fold)
+
+
+def product_cost(input_bits: int, weights: Array) -> tuple[float, int]:
+    """LUTs of a product with its share of the adder tree, and bits of a weight."""
+    low, high = int(weights.min()), int(weights.max())
+    if low == -1 and high <= 1:
+        zeros = bool((weights == 0).any())
+        each = _LUTS_PER_GATED_PRODUCT if zeros else _LUTS_PER_BIT_PRODUCT
+        return input_bits * each, 2 if zeros else 1
+    bits = width_bits(integer_type_for(low, high))
+    return input_bits * bits * _LUTS_PER_BIT_PRODUCT, bits
 
 
 def _activation_cost(steps: int, value_bits: int, lanes: int, beats: int) -> Cost:
@@ -122,7 +171,10 @@ def _activation_cost(steps: int, value_bits: int, lanes: int, beats: int) -> Cos
     comparisons = steps.bit_length()
     compare = Cost(lanes * comparisons * value_bits * 0.5)
     words = sum(
-        (memory_cost(beats << k, lanes * value_bits) for k in range(comparisons)),
+        (
+            rom_cost(beats << k, lanes * value_bits, counted=k == 0)
+            for k in range(comparisons)
+        ),
         Cost(),
     )
     return compare + words
@@ -144,7 +196,7 @@ def lanes_cost(op: Operation, lanes: int) -> Cost:
             beats = -(-stream_type(op.input).elements // lanes)
             rows = shape_of(op.table)[1]
             bits = lanes * stream_type(op.out).element_bits
-            return memory_cost(beats * rows, bits)
+            return rom_cost(beats * rows, bits, counted=False)
         case qflow.TopKOp():
             index_bits = stream_type(op.out).element_bits
             element = stream_type(op.input).element_bits + index_bits
@@ -170,7 +222,7 @@ def fifo_cost(stream: StreamType, depth: int) -> Cost:
     """A FIFO of `depth` beats."""
     if depth <= 2:
         return Cost(4 + stream.beat_bits * float(depth - 1))
-    return Cost(_CONTROL_LUTS / 2) + memory_cost(depth, stream.beat_bits)
+    return Cost(_CONTROL_LUTS / 2) + ram_cost(depth, stream.beat_bits)
 
 
 def unit_cost(op: Operation) -> Cost:

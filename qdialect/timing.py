@@ -18,8 +18,10 @@ from qdialect.units import units
 MIN_FIFO_DEPTH = 2
 """Less than this cannot pass a beat a cycle without a path from `ready` to `ready`."""
 
-_SETTLING_FRAMES = 6
-_MEASURED_FRAMES = 3
+_SETTLING_FRAMES = 4
+_MEASURED_FRAMES = 2
+# A depth is accepted after so many times the frames of a trial.
+_LONGER = 4
 _MAX_DOUBLINGS = 8
 
 
@@ -82,19 +84,33 @@ def fifo_depths(function: FuncOp) -> dict[Operation, int]:
     """
     interval = bottleneck_cycles(function)
     fifos = [op for op in units(function) if isinstance(op, qflow.FifoOp)]
-    depths = _paced_depths(function, fifos, interval)
+    enough = _paced_depths(function, fifos, interval)
     for _ in range(_MAX_DOUBLINGS):
-        if _keeps_rate(function, interval, depths):
+        if _keeps_rate(function, interval, enough, times=_LONGER):
             break
-        depths = {op: 2 * depth for op, depth in depths.items()}
+        enough = {op: 2 * depth for op, depth in enough.items()}
     else:
         raise DeadlockError(f"no FIFOs let a frame pass every {interval} cycles")
-    bits = {op: stream_type(op.input).beat_bits for op in fifos}
-    for op in sorted(fifos, key=lambda op: -depths[op] * bits[op]):
+    # Should a trial have been too short, longer ones follow.
+    for times in (1, _LONGER):
+        depths = _shallowest(function, interval, enough, times)
+        if _keeps_rate(function, interval, depths, times=_LONGER):
+            return depths
+    return enough
+
+
+def _shallowest(
+    function: FuncOp, interval: int, enough: Mapping[Operation, int], times: int
+) -> dict[Operation, int]:
+    """Each FIFO in turn as shallow as it can be, the largest first."""
+    depths = dict(enough)
+    bits = {op: stream_type(op.operands[0]).beat_bits for op in depths}
+    for op in sorted(depths, key=lambda op: -depths[op] * bits[op]):
         low, high = MIN_FIFO_DEPTH, depths[op]
         while low < high:
             middle = (low + high) // 2
-            if _keeps_rate(function, interval, {**depths, op: middle}):
+            trial = {**depths, op: middle}
+            if _keeps_rate(function, interval, trial, times=times):
                 high = middle
             else:
                 low = middle + 1
@@ -113,15 +129,22 @@ def _frames(function: FuncOp, depths: Mapping[Operation, int]) -> int:
 
 
 def _keeps_rate(
-    function: FuncOp, interval: int, depths: Mapping[Operation, int]
+    function: FuncOp, interval: int, depths: Mapping[Operation, int], *, times: int
 ) -> bool:
-    """Whether frames leave every `interval` cycles once the schedule has settled."""
-    frames = _frames(function, depths)
+    """Whether frames leave every `interval` cycles once the schedule has settled.
+
+    Args:
+        function: a function on streams.
+        interval: cycles a frame.
+        depths: of its FIFOs.
+        times: how many times longer than usual to look.
+    """
+    frames = times * _frames(function, depths)
     try:
         ends = beat_times(function, frames, depths=depths).last_beats()
     except DeadlockError:
         return False
-    settled = ends[-_MEASURED_FRAMES - 1 :]
+    settled = ends[-times * _MEASURED_FRAMES - 1 :]
     return all(b - a == interval for a, b in pairwise(settled))
 
 

@@ -13,6 +13,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.arg_spec import ParameterListType
 from xdsl.utils.exceptions import DiagnosticException
 
+from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
 from lowering.hw.verilate import Run
 from lowering.interpreter.engine import Core, Implementation, Interpreter
 from passes.outline_core import OutlineCorePass
@@ -20,6 +21,7 @@ from passes.quantize_inputs import QuantizeInputsPass
 from qdialect.calls import CallOp
 from qdialect.data import Array
 from qdialect.packed import PackedMatMulOp
+from qdialect.units import stream_functions
 from tools.diagnostics import in_file
 from tools.frontends import load_module
 from tools.mistakes import UsageError, UserError
@@ -37,15 +39,18 @@ STEADY_FRAMES = 4
 
 
 def form_of(module: ModuleOp) -> str:
-    """How far a module is compiled: `network`, `integer`, `packed` or `circuit`.
+    """How far a module is compiled.
 
-    `integer` is everything between: @main calls a core that is not yet for a target.
+    `network`: as trained. Otherwise @main calls a core, which is `integer`, `packed`
+    words, `streams` or a `circuit`.
     """
     ops = list(module.walk())
     if not any(isinstance(op, CallOp) for op in ops):
         return "network"
     if any(isinstance(op, HWModuleOp) for op in ops):
         return "circuit"
+    if stream_functions(module):
+        return "streams"
     return "packed" if any(isinstance(op, PackedMatMulOp) for op in ops) else "integer"
 
 
@@ -79,19 +84,26 @@ def compile_for(
     if form == _FORMS[engine]:
         return
     passes = find_pipeline(_PIPELINES[engine], options).passes
-    if form == "integer":
-        passes = passes[_after_outlining(passes) :]
-    elif form != "network":
-        raise UserError(
-            f"{source}: error: engine {engine} takes a network or its integer form; "
-            f"this is a {form} module"
-        )
-    run_passes(ctx, module, passes, source)
+    run_passes(ctx, module, _remaining(passes, form, engine, source), source)
 
 
-def _after_outlining(passes: Sequence[ModulePass]) -> int:
+def _remaining(
+    passes: Sequence[ModulePass], form: str, engine: str, source: str
+) -> Sequence[ModulePass]:
+    """The passes that a module of this form has not been through."""
     kinds = [type(pass_) for pass_ in passes]
-    return kinds.index(OutlineCorePass) + 1
+    match form:
+        case "network":
+            return passes
+        case "integer":
+            return passes[kinds.index(OutlineCorePass) + 1 :]
+        case "streams" if ConvertQflowToHwPass in kinds:
+            return passes[kinds.index(ConvertQflowToHwPass) :]
+        case _:
+            raise UserError(
+                f"{source}: error: engine {engine} takes a network or its integer "
+                f"form; this one is already {form}"
+            )
 
 
 def make_core(engine: str, module: ModuleOp) -> Core | None:

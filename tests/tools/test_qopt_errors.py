@@ -188,6 +188,9 @@ CASES = {
         "m.mlir -t sv{width=3}", "target 'sv': no option 'width'", 2
     ),
     "malformed target": good("m.mlir -t }{", "target '}{': malformed", 2),
+    "split network": Case(
+        "m.onnx --split-input-file", "--split-input-file is for MLIR", 2
+    ),
     "unknown option": good(
         "m.mlir --pipelin=bnn-c", "no option '--pipelin'; did you mean '--pipeline'?", 2
     ),

@@ -219,7 +219,8 @@ CASES = {
         "sign.mlir --input huge.npy", "huge.npy: error: the "
     ),
     "circuit engine on packed IR": Case(
-        "packed.mlir --input a.npy --engine rtl", "engine rtl takes a network"
+        "packed.mlir --input a.npy --engine rtl",
+        "engine rtl takes a network or its integer form; this one is already packed",
     ),
     "network that cannot become C": Case(
         "sign.mlir --input a.npy --engine c",

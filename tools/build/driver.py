@@ -9,6 +9,7 @@ from pathlib import Path
 from xdsl.dialects.func import FuncOp
 from xdsl.passes import ModulePass
 
+from lowering.hw.verilate import SimulatorMissingError, find_simulator
 from lowering.interpreter.engine import Interpreter
 from passes.outline_core import OutlineCorePass
 from passes.quantize_inputs import QuantizeInputsPass
@@ -47,6 +48,11 @@ def build(options: Options) -> int:
     check_replaceable(options.directory)
     if options.folding is not None and not options.folding.is_file():
         raise UserError(f"{options.folding}: error: no such file")
+    if options.requires_simulation:
+        try:
+            find_simulator()
+        except SimulatorMissingError as error:
+            raise UserError(f"--require-rtl-sim: {error}") from error
     work = _lower(options)
     builders = {"c": add_c, "sv": add_circuit}
     refusals: list[UserError] = []

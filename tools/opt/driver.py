@@ -109,6 +109,8 @@ class _Run:
         self._given = [assignment(text) for text in args.input]
         if self._given and not args.verify_each:
             raise UsageError("--input is what --verify-each runs; give that too")
+        if args.split_input_file and self._frontend != "mlir":
+            raise UsageError("--split-input-file is for MLIR")
         self._directory = _directory(args.output_file)
         if self._directory is not None and not isinstance(self._target, FileTarget):
             raise UsageError(

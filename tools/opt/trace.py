@@ -98,8 +98,7 @@ def first_difference(
     functions = functions_of(module)
     order = {op: number for number, op in enumerate(trace.steps)}
     suspects: set[Operation] = set()
-    output = _result(functions[entry], index)
-    pending = [output]
+    pending = [_result(functions[entry], index)]
     seen: set[SSAValue] = set()
     while pending:
         value = pending.pop()
@@ -112,8 +111,6 @@ def first_difference(
         if array is not None and isinstance(value.owner, Operation):
             suspects.add(value.owner)
         pending.extend(_sources(value, functions, trace))
-    if not suspects and output is not None and output in trace.values:
-        suspects = {op for op in trace.steps if output in op.results}
     # The call of a function is where nothing of its own happens.
     inner = [op for op in suspects if not isinstance(op, CallOp | FuncCallOp)]
     return min(inner or suspects, key=lambda op: order[op], default=None)
