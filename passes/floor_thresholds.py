@@ -19,6 +19,7 @@ from xdsl.pattern_rewriter import (
 )
 from xdsl.utils.exceptions import PassFailedException
 
+from passes.pooled_thresholds import PoolLevels
 from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.chains import Chain, chain_to
 from qdialect.constants import constant
@@ -255,6 +256,7 @@ class FloorThresholdsPass(ModulePass):
     5. A range too large to tabulate is bisected where every operation of the chain is
        monotone in float32, and refused otherwise.
     6. A top-k of a chain that keeps the order is taken of the accumulators.
+    7. A max pool of accumulators becomes one of the counts of reached thresholds.
 
     Exact: rounding modes, ties and clamps are those of the evaluated operations.
     """
@@ -269,3 +271,4 @@ class FloorThresholdsPass(ModulePass):
             [FloorQuantiser(self.max_table), FloorSelection(self.max_table)]
         )
         PatternRewriteWalker(patterns).rewrite_module(op)
+        PatternRewriteWalker(PoolLevels()).rewrite_module(op)

@@ -81,3 +81,23 @@ func.func @too_large(%n: tensor<1x3xsi32>) -> tensor<1x3x!qnn.bipolar> {
   %0 = qnn.sign %y : tensor<1x3xf32> -> tensor<1x3x!qnn.bipolar> loc("act")
   func.return %0 : tensor<1x3x!qnn.bipolar>
 }
+
+// -----
+
+// A max pool of accumulators becomes one of counts; the falling channel turns behind it.
+// CHECK-LABEL: func.func @pooled
+func.func @pooled(%a: tensor<1x2x4xsi5>) -> tensor<1x2x2x!qnn.bipolar> {
+  %s = qnn.constant <tensor<2x1xf32>, [0.5, -0.5]>
+  %n = qnn.constant <tensor<f32>, [1.0]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  // CHECK: [[T:%.*]] = qnn.constant <tensor<2x1xui1>, [0, 1]>
+  // CHECK: [[F:%.*]] = qnn.constant <tensor<2xui1>, [0, 1]>
+  // CHECK: [[C:%.*]] = qnn.threshold %a, [[T]] offset 0 axis 1 : tensor<1x2x4xsi5>, tensor<2x1x{{.*}}> -> tensor<1x2x4x!qnn.bipolar>
+  // CHECK: [[P:%.*]] = qnn.max_pool [[C]] kernel [2] strides [2] pads [0, 0] dilations [1] : tensor<1x2x4x!qnn.bipolar> -> tensor<1x2x2x!qnn.bipolar>
+  // CHECK: qnn.threshold [[P]], {{%.*}} falling [[F]]
+  %p = qnn.max_pool %a kernel [2] strides [2] pads [0, 0] dilations [1] : tensor<1x2x4xsi5> -> tensor<1x2x2xsi5>
+  %d = qnn.dequantize %p, %n, %z : tensor<1x2x2xsi5>, tensor<f32>, tensor<f32> -> tensor<1x2x2xf32>
+  %m = qnn.mul %d, %s : tensor<1x2x2xf32>, tensor<2x1xf32> -> tensor<1x2x2xf32>
+  %q = qnn.sign %m : tensor<1x2x2xf32> -> tensor<1x2x2x!qnn.bipolar>
+  func.return %q : tensor<1x2x2x!qnn.bipolar>
+}

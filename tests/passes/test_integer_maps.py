@@ -20,7 +20,7 @@ from qdialect.elementwise import AddOp, MulOp
 from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.rearranging import ConcatOp, PadOp
 from qdialect.shaping import TransposeOp
-from qdialect.types import BipolarType, TernaryType, element_of
+from qdialect.types import BipolarType, TernaryType, element_of, width_bits
 from tools.onnx_import.frontend import import_onnx
 
 
@@ -100,17 +100,21 @@ def test_max_pools_move_behind_the_quantiser() -> None:
     assert kinds.index(ThresholdOp) < kinds.index(MaxPoolOp)
 
 
-def test_max_pool_between_a_convolution_and_a_falling_batch_norm() -> None:
-    """The pool is of the accumulators: behind a falling step it would be a minimum."""
+@pytest.mark.parametrize("bits", [1, 3])
+def test_max_pool_before_a_falling_batch_norm(bits: int) -> None:
+    """The pool is of counts: behind a falling step it would be a minimum."""
     network = MapNetwork(6, (3, 8, 8))
     network.quantise(4)
     network.conv(4, 3)
     network.op("MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
     network.batch_norm()
-    network.quantise(3)
+    network.quantise(bits)
     network.conv(2, 2)
-    kinds = [type(op) for op in lowered(network)]
-    assert kinds.index(MaxPoolOp) < kinds.index(ThresholdOp)
+    ops = lowered(network, 100)
+    steps = [op for op in ops if isinstance(op, ThresholdOp)]
+    (pool,) = [op for op in ops if isinstance(op, MaxPoolOp)]
+    assert [op.falling is None for op in steps] == [True, False]
+    assert width_bits(element_of(pool.out)) == bits
 
 
 @pytest.mark.parametrize(("scale", "factors"), [(0.25, 0), (0.75, 2), (0.3, 2)])
