@@ -248,11 +248,11 @@ class Expressions:
         elements = [self._operand(v, Binding.CONDITIONAL) for v in create.inputs][::-1]
         index_width = width_bits(op.index.type, describe(op))
         if (index := constant_value(op.index)) is not None:
-            return elements[min(index, len(elements) - 1)]
-        name = self._names[op.index]
-        bits = (
-            [name] if index_width == 1 else [f"{name}[{b}]" for b in range(index_width)]
-        )
+            bits = [literal(index >> b & 1, 1) for b in range(index_width)]
+        elif index_width == 1:
+            bits = [self._names[op.index]]
+        else:
+            bits = [f"{self._names[op.index]}[{b}]" for b in range(index_width)]
         return _choice(elements, bits)
 
 

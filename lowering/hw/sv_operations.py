@@ -20,10 +20,8 @@ from lowering.hw.circt_ops import (
     name_of,
     sv_attributes,
 )
-from lowering.hw.hierarchy import (
-    constant_value,
-    width_bits,
-)
+from lowering.hw.circt_types import InOutType
+from lowering.hw.hierarchy import constant_value, width_bits
 
 COMBINATIONAL = (
     comb.AddOp,
@@ -74,8 +72,10 @@ def is_all_ones(value: SSAValue) -> bool:
 
 
 def width_bits_or_zero(value: SSAValue) -> int:
-    """Width of a signal; 0 for a place, which has no bits of its own."""
-    return 0 if isinstance(value.owner, RegOp) else width_bits(value.type, "signal")
+    """Width of a signal; 0 for a place or an array, which has no bits of its own."""
+    if isinstance(value.type, InOutType | hw.ArrayType):
+        return 0
+    return width_bits(value.type, "signal")
 
 
 def hint_of(op: Operation) -> str | None:

@@ -372,17 +372,21 @@ class _Planner:
                 low += count
 
     def _read_masks(self) -> dict[SSAValue, int]:
+        """The bits of each signal that are written somewhere."""
         read: dict[SSAValue, int] = {}
+        names = self.plan.names
         for op in self._live:
             if isinstance(op, comb.ExtractOp):
-                source, low = selected_bits(op, self.plan.names)
-                width = width_bits(op.result.type, self._where)
+                # Without a name of its own it is written where it is used.
+                written = [op.result] if op.result in names else []
+            else:
+                written = [operand for inner in op.walk() for operand in inner.operands]
+            for value in written:
+                source, low, width = value, 0, width_bits_or_zero(value)
+                part = value.owner
+                if isinstance(part, comb.ExtractOp) and (
+                    part is op or value not in names
+                ):
+                    source, low = selected_bits(part, names)
                 read[source] = read.get(source, 0) | ((1 << width) - 1) << low
-                continue
-            for operand in (
-                operand for inner in op.walk() for operand in inner.operands
-            ):
-                if operand in self.plan.names:
-                    width = width_bits_or_zero(operand)
-                    read[operand] = (1 << width) - 1
         return read

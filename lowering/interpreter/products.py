@@ -68,17 +68,24 @@ def real_matmul(x: Value, weights: Value) -> Value:
     """`x @ weights.T` on real tensors.
 
     Where both stand for levels with one scale a row, the sum of the levels is exact and
-    the result stands for levels too; otherwise it is the sum in float64 rounded once.
+    the result stands for levels too. Otherwise it is a sum in float64 rounded once, of
+    the weights' levels where they have one scale a row.
 
     Args:
         x: real [.., MW].
         weights: real [MH, MW].
     """
-    if isinstance(x, Scaled) and isinstance(weights, Scaled) and x.scale.size == 1:
+    row_scale = None
+    if isinstance(weights, Scaled):
         row_scale = _row_scale(weights.scale, weights.levels.shape[0])
-        if row_scale is not None:
-            sums = integer_matmul(x.levels, weights.levels)
-            return Scaled(sums, x.scale.reshape(1) * row_scale)
-    left: Array = as_array(x).astype(np.float64)
-    right: Array = as_array(weights).astype(np.float64)
-    return (left @ right.T).astype(np.float32)
+    if not isinstance(weights, Scaled) or row_scale is None:
+        left: Array = as_array(x).astype(np.float64)
+        right: Array = as_array(weights).astype(np.float64)
+        return (left @ right.T).astype(np.float32)
+    if isinstance(x, Scaled) and x.scale.size == 1:
+        sums = integer_matmul(x.levels, weights.levels)
+        return Scaled(sums, x.scale.reshape(1) * row_scale)
+    # Multiples of a power of two have exact sums here too, scaled once like levels.
+    reals: Array = as_array(x).astype(np.float64)
+    products: Array = reals @ weights.levels.astype(np.float64).T
+    return (products * row_scale.astype(np.float64)).astype(np.float32)

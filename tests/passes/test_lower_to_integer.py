@@ -5,6 +5,7 @@ import pytest
 from pass_agreement import apply, assert_same
 from random_networks import NetworkBuilder, random_frames
 from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Attribute
 from xdsl.utils.exceptions import PassFailedException
 
 from passes.lower_to_integer import LowerToIntegerPass
@@ -40,7 +41,11 @@ def test_zero_points_and_scales(zero: int, per_channel: bool) -> None:
     products_are_integer(builder)
 
 
-def test_an_affine_chain_of_bipolar_levels_stays_bipolar() -> None:
+@pytest.mark.parametrize("element", [TernaryType(), signed(4)], ids=str)
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_an_affine_chain_of_bipolar_levels_stays_bipolar(
+    element: Attribute, per_channel: bool
+) -> None:
     """(b + 1) / 2 is 0 or 1: a scale and a zero point, not new levels."""
     builder = NetworkBuilder(12, 5)
     builder.quantise(BipolarType(), 1.0)
@@ -51,7 +56,7 @@ def test_an_affine_chain_of_bipolar_levels_stays_bipolar() -> None:
         op = op_class(builder.value, other, type_)
         builder.block.add_op(op)
         builder.value = op.out
-    builder.linear(7, TernaryType())
+    builder.linear(7, element, per_channel=per_channel)
     module = builder.module()
     after = apply(module, LowerToIntegerPass())
     (product,) = [op for op in after.walk() if isinstance(op, MatMulOp)]
