@@ -57,6 +57,15 @@ def expect_same_kind(op: Operation, names: Sequence[str], *values: SSAValue) -> 
         )
 
 
+def expect_same_element(op: Operation, first: SSAValue, second: SSAValue) -> None:
+    """Operand and result have one element type."""
+    a, b = tensor_type(first).element_type, tensor_type(second).element_type
+    if a != b:
+        raise VerifyException(
+            f"{op.name}: operand and result must have one element type, got {a} and {b}"
+        )
+
+
 def expect_shape(
     op: Operation, name: str, value: SSAValue, shape: Sequence[int]
 ) -> None:

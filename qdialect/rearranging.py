@@ -25,20 +25,13 @@ from xdsl.utils.str_enum import StrEnum
 
 from qdialect.checks import (
     expect_axis,
+    expect_same_element,
     expect_same_kind,
     expect_shape,
     expect_tensor,
 )
 from qdialect.types import BipolarType, element_of, is_level, shape_of, value_range
 from qdialect.windows import i64_array, image_shape, numbers
-
-
-def _expect_same_element(op: Operation, first: SSAValue, second: SSAValue) -> None:
-    if element_of(first) != element_of(second):
-        raise VerifyException(
-            f"{op.name}: operand and result must have one element type, got "
-            f"{element_of(first)} and {element_of(second)}"
-        )
 
 
 def _expect_holds(op: Operation, out: SSAValue, name: str, value: SSAValue) -> None:
@@ -257,7 +250,7 @@ class SliceOp(IRDLOperation):
     def verify_(self) -> None:
         expect_tensor(self, "input", self.input)
         expect_tensor(self, "out", self.out)
-        _expect_same_element(self, self.input, self.out)
+        expect_same_element(self, self.input, self.out)
         shape, counts = shape_of(self.input), shape_of(self.out)
         offsets, steps = numbers(self.offsets), numbers(self.steps)
         _expect_count(self, "offsets", offsets, len(shape))
@@ -318,7 +311,7 @@ class UpsampleOp(IRDLOperation):
     def verify_(self) -> None:
         expect_tensor(self, "input", self.input)
         expect_tensor(self, "out", self.out)
-        _expect_same_element(self, self.input, self.out)
+        expect_same_element(self, self.input, self.out)
         shape, factors = shape_of(self.input), numbers(self.factors)
         _expect_count(self, "factors", factors, len(shape))
         if min(factors) < 1 or factors[0] != 1:
@@ -408,7 +401,7 @@ class DepthToSpaceOp(IRDLOperation):
     def verify_(self) -> None:
         expect_tensor(self, "input", self.input)
         expect_tensor(self, "out", self.out)
-        _expect_same_element(self, self.input, self.out)
+        expect_same_element(self, self.input, self.out)
         shape, block = shape_of(self.input), self.block.value.data
         last = self.is_channels_last
         if len(shape) != 4 or block < 1:

@@ -18,16 +18,8 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from qdialect.checks import expect_shape, expect_tensor
-from qdialect.types import element_of, shape_of
-
-
-def _expect_same_element(op: Operation, first: SSAValue, second: SSAValue) -> None:
-    if element_of(first) != element_of(second):
-        raise VerifyException(
-            f"{op.name}: operand and result must have one element type, got "
-            f"{element_of(first)} and {element_of(second)}"
-        )
+from qdialect.checks import expect_same_element, expect_shape, expect_tensor
+from qdialect.types import shape_of
 
 
 @irdl_op_definition
@@ -58,7 +50,7 @@ class ReshapeOp(IRDLOperation):
     def verify_(self) -> None:
         expect_tensor(self, "input", self.input)
         expect_tensor(self, "out", self.out)
-        _expect_same_element(self, self.input, self.out)
+        expect_same_element(self, self.input, self.out)
         a, b = shape_of(self.input), shape_of(self.out)
         if prod(a) != prod(b):
             raise VerifyException(
@@ -107,7 +99,7 @@ class TransposeOp(IRDLOperation):
     def verify_(self) -> None:
         expect_tensor(self, "input", self.input)
         expect_tensor(self, "out", self.out)
-        _expect_same_element(self, self.input, self.out)
+        expect_same_element(self, self.input, self.out)
         shape = shape_of(self.input)
         if sorted(self.axes) != list(range(len(shape))):
             raise VerifyException(

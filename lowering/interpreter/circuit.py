@@ -77,7 +77,7 @@ def compile_step(netlist: Netlist) -> Step:
         text(f"outputs = ({outputs})")
         _write_edge(text, netlist)
         text("return outputs")
-    scope: dict[str, object] = {}
+    scope: dict[str, object] = {"quotient": _quotient, "remainder": _remainder}
     exec(compile(str(text), "<circuit>", "exec"), scope)
     return cast(Step, scope["step"])
 
@@ -116,6 +116,18 @@ def _write_edge(text: Text, netlist: Netlist) -> None:
         text(f"registers[:] = ({', '.join(following)},)")
 
 
+def _quotient(a: int, b: int) -> int:
+    """`a / b`, rounded towards zero; 0 where `b` is 0, as Verilator has it."""
+    if b == 0:
+        return 0
+    return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+
+
+def _remainder(a: int, b: int) -> int:
+    """What `_quotient` leaves, with the sign of `a`; 0 where `b` is 0."""
+    return a - b * _quotient(a, b) if b else 0
+
+
 # Python of an operation of the names of its operands; the value is masked to its width.
 _MASKED: dict[type[Operation], Callable[[list[str], int], str]] = {
     comb.AddOp: lambda n, _: " + ".join(n),
@@ -130,6 +142,8 @@ _PLAIN: dict[type[Operation], Callable[[list[str]], str]] = {
     comb.OrOp: " | ".join,
     comb.XorOp: " ^ ".join,
     comb.ShrUOp: lambda n: f"{n[0]} >> {n[1]}",
+    comb.DivUOp: lambda n: f"quotient({n[0]}, {n[1]})",
+    comb.ModUOp: lambda n: f"remainder({n[0]}, {n[1]})",
     comb.MuxOp: lambda n: f"{n[1]} if {n[0]} else {n[2]}",
     # The first operand is the element of the highest index.
     hw.ArrayCreateOp: lambda n: f"({', '.join(reversed(n))},)",
@@ -151,6 +165,10 @@ def _expression(netlist: Netlist, node: Node) -> str:
     match op:
         case hw.ConstantOp():
             return str(op.value.value.data & mask)
+        case comb.DivSOp() | comb.ModSOp():
+            left, right = (_signed(n, w) for n, w in zip(names, widths, strict=True))
+            function = "quotient" if isinstance(op, comb.DivSOp) else "remainder"
+            return f"{function}({left}, {right}) & {mask}"
         case comb.ShrSOp():
             return f"({_signed(names[0], widths[0])} >> {names[1]}) & {mask}"
         case comb.ICmpOp():

@@ -1,5 +1,7 @@
 """The circuit level, executed without any tool, is the network."""
 
+import math
+
 import numpy as np
 import pytest
 from circuits import SEEDS, circuit, frames_and_outputs
@@ -30,7 +32,8 @@ def test_every_operation_of_comb() -> None:
         hw.module @top(in %a: i5, in %b: i5, out sum: i5, out difference: i5,
                        out product: i5, out less: i1, out shifted: i5, out signed: i5,
                        out left: i5, out joined: i10, out twice: i10, out part: i2,
-                       out chosen: i5) {
+                       out chosen: i5, out ratio: i5, out rest: i5,
+                       out sratio: i5, out srest: i5, out element: i5) {
           %0 = comb.add %a, %b : i5
           %1 = comb.sub %a, %b : i5
           %2 = comb.mul %a, %b : i5
@@ -42,8 +45,14 @@ def test_every_operation_of_comb() -> None:
           %8 = comb.replicate %a : (i5) -> i10
           %9 = comb.extract %a from 2 : (i5) -> i2
           %10 = comb.mux %3, %a, %b : i5
-          hw.output %0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10
-              : i5, i5, i5, i1, i5, i5, i5, i10, i10, i2, i5
+          %11 = comb.divu %a, %b : i5
+          %12 = comb.modu %a, %b : i5
+          %13 = comb.divs %a, %b : i5
+          %14 = comb.mods %a, %b : i5
+          %list = hw.array_create %1, %b, %a : i5
+          %15 = hw.array_get %list[%9] : !hw.array<3xi5>, i2
+          hw.output %0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15
+              : i5, i5, i5, i1, i5, i5, i5, i10, i10, i2, i5, i5, i5, i5, i5, i5
         }
         """
     )
@@ -66,6 +75,12 @@ def test_every_operation_of_comb() -> None:
                 "twice": a * 33,
                 "part": a >> 2 & 3,
                 "chosen": a if signed(a) < signed(b) else b,
+                "ratio": a // b if b else 0,
+                "rest": a % b if b else 0,
+                "sratio": int(signed(a) / signed(b)) % 32 if b else 0,
+                "srest": int(math.fmod(signed(a), signed(b))) % 32 if b else 0,
+                # The last element of a list has index 0, and one past it is the last.
+                "element": [a, b, (a - b) % 32, (a - b) % 32][a >> 2 & 3],
             }
 
 
