@@ -181,6 +181,8 @@ def test_the_written_test_bench_runs(folder: Path):
     assert main(command.split()) == 0
     make = [
         "make",
+        # Under another make it would say which directory it enters.
+        "--no-print-directory",
         f"VERILATOR={simulator.verilator}",
         f"VERILATOR_ROOT={simulator.root}",
         f"CXX={' '.join(simulator.compiler)}",
