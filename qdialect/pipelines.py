@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from xdsl.ir import Operation
@@ -27,6 +28,13 @@ from qdialect.types import (
     value_range,
     width_bits,
 )
+from qdialect.window_store import (
+    WindowReads,
+    store_interval,
+    store_pixels,
+    window_reads,
+)
+from qdialect.windows import Window, numbers
 
 ADDERS_A_STAGE = 4
 """Most adders in a row between two registers of a tree."""
@@ -50,28 +58,85 @@ MAX_DIRECT_WORDS = 64
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What a unit does with a vector.
+    """What a unit does with a vector, or with a whole frame.
 
     Attributes:
         slots: cycles between two vectors when nothing is waited for.
         takes: the slot in which each input beat is taken.
         gives: the slot from which each output beat follows.
         latency: cycles from such a slot to the cycle in which the beat is offered.
+        repeats: how many times it does so in a frame.
+        other_takes: for each further operand, the slots of its beats.
     """
 
     slots: int
     takes: Sequence[int]
     gives: Sequence[int]
     latency: int
+    repeats: int
+    other_takes: Sequence[Sequence[int]] = ()
+
+    @property
+    def cycles(self) -> int:
+        """Cycles a frame when nothing is waited for."""
+        return self.slots * self.repeats
 
     @cached_property
-    def events(self) -> list[tuple[int, bool, bool]]:
-        """The slots in which something happens, and whether it takes and gives."""
-        takes, gives = set(self.takes), set(self.gives)
-        return [(s, s in takes, s in gives) for s in sorted(takes | gives)]
+    def events(self) -> list[tuple[int, tuple[int, ...], bool]]:
+        """The slots in which something happens: the operands taken from; if it gives."""
+        taken = [set(slots) for slots in (self.takes, *self.other_takes)]
+        gives = set(self.gives)
+        return [
+            (s, tuple(i for i, slots in enumerate(taken) if s in slots), s in gives)
+            for s in sorted(gives.union(*taken))
+        ]
 
 
-def stages_of(op: Operation) -> list[Pipeline | LaneConversion]:
+@dataclass(frozen=True)
+class Store:
+    """A memory that pixels are written to in order, and windows read from.
+
+    A pixel is written as soon as there is room. The beats of a window are read a cycle
+    each, from the cycle after that in which its last pixel was written; they free what no
+    later window reads once the last is read. A beat is offered a cycle after it is read,
+    and the next is read when it is taken.
+
+    Attributes:
+        reads: what the windows need, and what they free.
+        capacity: pixels that it holds.
+        in_beats: beats of a pixel.
+        out_beats: beats of a window.
+    """
+
+    reads: WindowReads
+    capacity: int
+    in_beats: int
+    out_beats: int
+
+    @property
+    def cycles(self) -> int:
+        """Cycles a frame when it is always fed and never blocked."""
+        return store_interval(self.reads, self.capacity, self.in_beats, self.out_beats)
+
+
+Stage = Pipeline | LaneConversion | Store
+
+
+def sliding_store(window: Window, source: StreamType, taps: int) -> Store:
+    """The line buffer of a window over a map, of which a tap is read a cycle.
+
+    Args:
+        window: what slides.
+        source: the map.
+        taps: beats of a window for each beat of a pixel.
+    """
+    reads = window_reads(window, tuple(source.tensor.get_shape()[1:-1]))
+    out_beats = taps * source.beats
+    capacity = store_pixels(reads, source.beats, out_beats)
+    return Store(reads, capacity, source.beats, out_beats)
+
+
+def stages_of(op: Operation) -> list[Stage]:
     """How a unit works, stage by stage; not for FIFOs and forks.
 
     Raises:
@@ -83,7 +148,8 @@ def stages_of(op: Operation) -> list[Pipeline | LaneConversion]:
             fold = op.synapse_fold
             ends = range(fold - 1, fold * op.neuron_fold, fold)
             slots = fold * op.neuron_fold
-            return [Pipeline(slots, range(fold), ends, _mvu_latency(op))]
+            latency = _mvu_latency(op)
+            return [Pipeline(slots, range(fold), ends, latency, source.vectors)]
         case qflow.ThresholdOp():
             steps = _search_steps(shape_of(op.thresholds)[1])
             return [_beat_by_beat(source, _search_latency(range(steps), out.beats))]
@@ -93,21 +159,52 @@ def stages_of(op: Operation) -> list[Pipeline | LaneConversion]:
             return _top_k_stages(source, out.elements)
         case qflow.DwcOp():
             return [LaneConversion(source.elements, source.lanes, out.lanes)]
+        case qflow.ReshapeOp():
+            return [LaneConversion(source.elements, source.lanes, source.lanes)]
+        case qflow.SwuOp() if not op.is_parallel:
+            return [sliding_store(op.window, source, prod(numbers(op.kernel)))]
+        case qflow.SwuOp():
+            return [raster_pipeline(op.window, source, latency=1)]
         case _:
             raise TypeError(f"the timing of {op.name} is not known")
 
 
-def _top_k_stages(source: StreamType, k: int) -> list[Pipeline | LaneConversion]:
+def raster_pipeline(window: Window, source: StreamType, latency: int) -> Pipeline:
+    """A unit past which the pixels of a map go, and that gives each window once.
+
+    A window is given with its last pixel; if that is padding, as many pixels later, and
+    behind the last pixel of a frame come cycles without one for the windows still due.
+
+    Args:
+        window: what slides; see `qflow.parallel_fits`.
+        source: the map.
+        latency: cycles from that pixel to the cycle in which the window is offered.
+    """
+    extents = source.tensor.get_shape()[1:-1]
+    width = extents[-1]
+    lasts = [
+        [n * a.stride - a.before + a.reach - 1 for n in range(a.windows(extent))]
+        for a, extent in zip(window, extents, strict=True)
+    ]
+    rows, columns = lasts if len(lasts) > 1 else ([0], lasts[0])
+    ends = [row * width + column for row in rows for column in columns]
+    pixels, beats = prod(extents), source.beats
+    slots = max(pixels, ends[-1] + 1) * beats
+    gives = [end * beats + beat for end in ends for beat in range(beats)]
+    return Pipeline(slots, range(pixels * beats), gives, latency, 1)
+
+
+def _top_k_stages(source: StreamType, k: int) -> list[Stage]:
     """A pick for each index, behind each other; then all k of them one by one."""
     pick = _levels(source.lanes) + 1
     beats = range(source.beats)
-    picks = Pipeline(source.beats, beats, beats[-1:], k * pick)
+    picks = Pipeline(source.beats, beats, beats[-1:], k * pick, source.vectors)
     return [picks] if k == 1 else [picks, LaneConversion(k, k, 1)]
 
 
 def _beat_by_beat(stream: StreamType, latency: int) -> Pipeline:
     beats = range(stream.beats)
-    return Pipeline(stream.beats, beats, beats, latency)
+    return Pipeline(stream.beats, beats, beats, latency, stream.vectors)
 
 
 def fifo_capacity(depth: int) -> int:

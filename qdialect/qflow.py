@@ -1,7 +1,8 @@
 """The `qflow` dialect: hardware units joined by streams of typed words.
 
-Letters: MW inputs an output, MH outputs, SIMD columns and PE rows at once,
-SF = ceil(MW / SIMD), NF = ceil(MH / PE).
+Maps are channels-last, [1, H, W, C] or [1, W, C]: a vector is a pixel. Units on windows
+are in `flow_windows`, those that multiply in `flow_matrix`, those that put elements
+elsewhere in `flow_arranging`; here is what works element by element, and what joins them.
 """
 
 from __future__ import annotations
@@ -10,12 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from xdsl.dialects.builtin import I64, IntegerAttr, UnitAttr, i64
-from xdsl.ir import (
-    Attribute,
-    Dialect,
-    Operation,
-    SSAValue,
-)
+from xdsl.ir import Dialect, Operation, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
@@ -24,196 +20,55 @@ from xdsl.irdl import (
     opt_operand_def,
     opt_prop_def,
     prop_def,
-    result_def,
     traits_def,
     var_result_def,
 )
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from qdialect.activation import expect_levels_fit
-from qdialect.checks import expect_level, expect_shape
-from qdialect.streams import StreamType, stream_type
-from qdialect.types import (
-    is_level,
-    shape_of,
-    value_range,
+from qdialect.checks import expect_level
+from qdialect.flow_arranging import (
+    DepthToSpaceOp,
+    PadOp,
+    ReshapeOp,
+    SliceOp,
+    UpsampleOp,
 )
+from qdialect.flow_joining import AddOp, ConcatOp, MulOp
+from qdialect.flow_matrix import MvuOp, VvuOp
+from qdialect.flow_units import (
+    UnitOp,
+    expect_activation,
+    expect_lanes,
+    expect_same_tensor_shape,
+)
+from qdialect.flow_windows import PoolKind, PoolKindAttr, PoolOp, SwuOp
+from qdialect.streams import StreamType, stream_type
+from qdialect.types import shape_of, value_range
 
-
-def _expect_lanes(op: Operation, name: str, value: SSAValue, lanes: int) -> None:
-    if stream_type(value).lanes != lanes:
-        raise VerifyException(
-            f"{op.name}: `{name}` must carry {lanes} lanes, "
-            f"got {stream_type(value).lanes}"
-        )
-
-
-def _expect_same_tensor_shape(op: Operation, first: SSAValue, second: SSAValue) -> None:
-    a = stream_type(first).tensor.get_shape()
-    b = stream_type(second).tensor.get_shape()
-    if a != b:
-        raise VerifyException(
-            f"{op.name}: operand and result must carry tensors of one shape, "
-            f"got {list(a)} and {list(b)}"
-        )
-
-
-def _expect_activation(
-    op: Operation,
-    out: SSAValue,
-    thresholds: SSAValue,
-    falling: SSAValue | None,
-    offset: int,
-) -> None:
-    channels = stream_type(out).elements
-    expect_level(op, "thresholds", thresholds)
-    shape = shape_of(thresholds)
-    if len(shape) != 2 or shape[0] != channels:
-        raise VerifyException(
-            f"{op.name}: `thresholds` must have shape [{channels}, T], "
-            f"got {list(shape)}"
-        )
-    if falling is not None:
-        expect_shape(op, "falling", falling, (channels,))
-    element = stream_type(out).tensor.element_type
-    expect_levels_fit(op, shape[1], offset, element)
-
-
-class UnitOp(IRDLOperation):
-    """Base of the units with one input stream and one output stream.
-
-    A unit with more operands declares `input` again, before them: IRDL takes the fields
-    of a class before those of its bases.
-    """
-
-    input = operand_def(StreamType)
-    out = result_def(StreamType)
-    traits = traits_def(Pure())
-
-    @property
-    def cycles_per_frame(self) -> int:
-        """Cycles between two frames when the unit is never starved or blocked."""
-        return max(
-            stream_type(self.input).beats_per_frame,
-            stream_type(self.out).beats_per_frame,
-        )
-
-
-@irdl_op_definition
-class MvuOp(UnitOp):
-    """Matrix-vector unit: weights times each vector, then an optional activation.
-
-        acc[h] = sum over w of input[w] * weights[h, w]
-        out[h] = acc[h], or `qnn.threshold` of it
-
-    in SF * NF cycles a vector. SIMD is the number of input lanes, PE that of output
-    lanes; neither needs to divide its axis, the surplus contributes nothing.
-
-    | name         | kind             | shape    | unit                        |
-    | ------------ | ---------------- | -------- | --------------------------- |
-    | `input`      | operand          | [.., MW] | activation                  |
-    | `weights`    | operand          | [MH, MW] | weight                      |
-    | `thresholds` | optional operand | [MH, T]  | accumulator                 |
-    | `falling`    | optional operand | [MH]     | ui1                         |
-    | `accumulator`| property         | -        | element type of acc         |
-    | `offset`     | property         | -        | level                       |
-    | `out`        | result           | [.., MH] | level, or accumulator       |
-
-    Raises:
-        VerifyException: shapes do not agree, or levels do not fit.
-
-    Source: Umuroglu et al. 2017, arXiv:1612.07119 (MVTU).
-    """
-
-    name = "qflow.mvu"
-
-    input = operand_def(StreamType)
-    weights = operand_def()
-    thresholds = opt_operand_def()
-    falling = opt_operand_def()
-    accumulator = prop_def()
-    offset = prop_def(IntegerAttr[I64])
-
-    irdl_options = (AttrSizedOperandSegments(as_property=True),)
-    assembly_format = (
-        "$input `,` $weights (`thresholds` $thresholds^ `:` type($thresholds))? "
-        "(`falling` $falling^ `:` type($falling))? `accumulator` $accumulator `offset` "
-        "$offset attr-dict `:` type($input) `,` type($weights) `->` type($out)"
-    )
-
-    def __init__(
-        self,
-        input: SSAValue | Operation,
-        weights: SSAValue | Operation,
-        out: StreamType,
-        *,
-        accumulator: Attribute,
-        thresholds: SSAValue | Operation | None = None,
-        falling: SSAValue | Operation | None = None,
-        offset: int = 0,
-    ):
-        super().__init__(
-            operands=[
-                input,
-                weights,
-                [] if thresholds is None else [thresholds],
-                [] if falling is None else [falling],
-            ],
-            properties={
-                "accumulator": accumulator,
-                "offset": IntegerAttr(offset, i64),
-            },
-            result_types=[out],
-        )
-
-    @property
-    def simd(self) -> int:
-        """Columns computed in parallel."""
-        return stream_type(self.input).lanes
-
-    @property
-    def pe(self) -> int:
-        """Rows computed in parallel."""
-        return stream_type(self.out).lanes
-
-    @property
-    def synapse_fold(self) -> int:
-        """SF: beats of an input vector."""
-        return stream_type(self.input).beats
-
-    @property
-    def neuron_fold(self) -> int:
-        """NF: beats of an output vector."""
-        return stream_type(self.out).beats
-
-    @property
-    def cycles_per_frame(self) -> int:
-        """SF * NF cycles for each vector of a frame."""
-        return self.synapse_fold * self.neuron_fold * stream_type(self.input).vectors
-
-    def verify_(self) -> None:
-        expect_level(self, "weights", self.weights)
-        expect_shape(
-            self,
-            "weights",
-            self.weights,
-            (stream_type(self.out).elements, stream_type(self.input).elements),
-        )
-        if not is_level(self.accumulator):
-            raise VerifyException(
-                f"qflow.mvu: the accumulator must be siN, got {self.accumulator}"
-            )
-        if self.thresholds is None:
-            if stream_type(self.out).tensor.element_type != self.accumulator:
-                raise VerifyException(
-                    "qflow.mvu: without thresholds `out` must carry the accumulator "
-                    f"{self.accumulator}, got {self.out.type}"
-                )
-            return
-        _expect_activation(
-            self, self.out, self.thresholds, self.falling, self.offset.value.data
-        )
+__all__ = [
+    "UNITS",
+    "AddOp",
+    "ConcatOp",
+    "DepthToSpaceOp",
+    "DwcOp",
+    "FifoOp",
+    "ForkOp",
+    "LookupOp",
+    "MulOp",
+    "MvuOp",
+    "PadOp",
+    "PoolKind",
+    "PoolOp",
+    "Qflow",
+    "ReshapeOp",
+    "SliceOp",
+    "SwuOp",
+    "ThresholdOp",
+    "TopKOp",
+    "UpsampleOp",
+    "VvuOp",
+]
 
 
 @irdl_op_definition
@@ -249,10 +104,15 @@ class ThresholdOp(UnitOp):
         )
 
     def verify_(self) -> None:
-        _expect_same_tensor_shape(self, self.input, self.out)
-        _expect_lanes(self, "out", self.out, stream_type(self.input).lanes)
-        _expect_activation(
-            self, self.out, self.thresholds, self.falling, self.offset.value.data
+        expect_same_tensor_shape(self, self.input, self.out)
+        expect_lanes(self, "out", self.out, stream_type(self.input).lanes)
+        expect_activation(
+            self,
+            stream_type(self.out).elements,
+            self.out,
+            self.thresholds,
+            self.falling,
+            self.offset.value.data,
         )
 
 
@@ -286,8 +146,8 @@ class LookupOp(UnitOp):
         )
 
     def verify_(self) -> None:
-        _expect_same_tensor_shape(self, self.input, self.out)
-        _expect_lanes(self, "out", self.out, stream_type(self.input).lanes)
+        expect_same_tensor_shape(self, self.input, self.out)
+        expect_lanes(self, "out", self.out, stream_type(self.input).lanes)
         expect_level(self, "table", self.table)
         channels = stream_type(self.out).elements
         shape = shape_of(self.table)
@@ -325,7 +185,7 @@ class TopKOp(UnitOp):
         )
 
     def verify_(self) -> None:
-        _expect_lanes(self, "out", self.out, 1)
+        expect_lanes(self, "out", self.out, 1)
         n, k = stream_type(self.input).elements, stream_type(self.out).elements
         if not 1 <= k <= n:
             raise VerifyException(f"qflow.topk: k must be in [1, {n}], got {k}")
@@ -402,11 +262,6 @@ class ForkOp(IRDLOperation):
         source = SSAValue.get(input)
         super().__init__(operands=[source], result_types=[[source.type] * count])
 
-    @property
-    def cycles_per_frame(self) -> int:
-        """A beat a cycle."""
-        return stream_type(self.input).beats_per_frame
-
     def verify_(self) -> None:
         if len(self.outs) < 2:
             raise VerifyException(
@@ -422,12 +277,23 @@ class ForkOp(IRDLOperation):
 
 UNITS: Sequence[type[Operation]] = (
     MvuOp,
+    VvuOp,
+    SwuOp,
+    PoolOp,
     ThresholdOp,
     LookupOp,
     TopKOp,
+    PadOp,
+    SliceOp,
+    ConcatOp,
+    UpsampleOp,
+    DepthToSpaceOp,
+    ReshapeOp,
+    AddOp,
+    MulOp,
     FifoOp,
     DwcOp,
     ForkOp,
 )
 
-Qflow = Dialect("qflow", [*UNITS], [StreamType])
+Qflow = Dialect("qflow", [*UNITS], [StreamType, PoolKindAttr])

@@ -12,6 +12,8 @@ from xdsl.ir import Operation
 
 from qdialect import qflow
 from qdialect.beats import DeadlockError, beat_times
+from qdialect.lane_conversion import LaneConversion
+from qdialect.pipelines import stages_of
 from qdialect.streams import stream_type
 from qdialect.units import units
 
@@ -27,10 +29,15 @@ _MAX_DOUBLINGS = 8
 
 def unit_cycles(op: Operation) -> int:
     """Cycles a frame of one unit when it is never starved or blocked."""
-    cycles = getattr(op, "cycles_per_frame", None)
-    if not isinstance(cycles, int):
-        raise TypeError(f"{op.name} has no cycles a frame")
-    return cycles
+    if isinstance(op, qflow.FifoOp | qflow.ForkOp):
+        return stream_type(op.operands[0]).beats_per_frame
+    vectors = stream_type(op.operands[0]).vectors
+    return max(
+        stage.cycles
+        if not isinstance(stage, LaneConversion)
+        else vectors * max(stage.in_beats, stage.out_beats)
+        for stage in stages_of(op)
+    )
 
 
 def bottleneck_cycles(function: FuncOp) -> int:

@@ -20,13 +20,13 @@ _CHUNK_BYTES = 1 << 23
 _Dtype = np.dtype[np.generic] | type[np.generic]
 
 
-def channels_last(array: Array, *, already: bool) -> Array:
+def with_channels_last(array: Array, *, already: bool) -> Array:
     """A view of a map [N, C, ..], or of weights [O, C, ..], with the channels last."""
     return array if already else np.moveaxis(array, 1, -1)
 
 
 def channels_as_before(array: Array, *, last: bool) -> Array:
-    """The inverse of `channels_last`."""
+    """The inverse of `with_channels_last`."""
     return array if last else np.moveaxis(array, -1, 1)
 
 

@@ -9,11 +9,11 @@ from xdsl.ir import Operation
 
 from lowering.interpreter.sliding import (
     channels_as_before,
-    channels_last,
     convolution,
     integer_conv,
     max_pool,
     sum_pool,
+    with_channels_last,
 )
 from lowering.interpreter.values import Scaled, Value, as_array, on_grid
 from qdialect.convolution import ConvOp
@@ -54,7 +54,14 @@ def run_spatial_op(op: Operation, operands: Sequence[Value]) -> list[Value] | No
         case UpsampleOp():
             return [_moved(operands[0], lambda x: _upsample(op, x))]
         case DepthToSpaceOp():
-            return [_moved(operands[0], lambda x: _depth_to_space(op, x))]
+            block, order = op.block.value.data, op.order.data
+            last = op.is_channels_last
+            return [
+                _moved(
+                    operands[0],
+                    lambda x: depth_to_space(x, block, order, channels_last=last),
+                )
+            ]
         case _:
             return None
 
@@ -64,8 +71,8 @@ def _integer_conv(
 ) -> Array:
     last = op.is_channels_last
     sums = integer_conv(
-        channels_last(x, already=last),
-        channels_last(weights, already=last),
+        with_channels_last(x, already=last),
+        with_channels_last(weights, already=last),
         op.window,
         op.group_count,
         dtype,
@@ -81,8 +88,8 @@ def _real_conv(op: ConvOp, x: Value, weights: Value) -> Value:
             return Scaled(sums, x.scale.reshape(()) * scale)
     last = op.is_channels_last
     sums = convolution(
-        channels_last(as_array(x), already=last),
-        channels_last(as_array(weights), already=last),
+        with_channels_last(as_array(x), already=last),
+        with_channels_last(as_array(weights), already=last),
         op.window,
         op.group_count,
         np.float64,
@@ -105,7 +112,7 @@ def _max_pool(op: MaxPoolOp, x: Value) -> Value:
     last = op.is_channels_last
 
     def pool(array: Array) -> Array:
-        pooled = max_pool(channels_last(array, already=last), op.window)
+        pooled = max_pool(with_channels_last(array, already=last), op.window)
         return channels_as_before(pooled, last=last)
 
     if isinstance(x, Scaled) and bool((x.scale > 0).all()):
@@ -121,7 +128,7 @@ def _sum_pool(op: SumPoolOp, x: Value) -> Value:
     last = op.is_channels_last
 
     def pool(array: Array, dtype: type[np.int64] | type[np.float64]) -> Array:
-        sums = sum_pool(channels_last(array, already=last), op.window, dtype)
+        sums = sum_pool(with_channels_last(array, already=last), op.window, dtype)
         return channels_as_before(sums, last=last)
 
     if isinstance(x, Scaled) and x.scale.size == 1:
@@ -176,16 +183,18 @@ def _upsample(op: UpsampleOp, x: Array) -> Array:
     return x
 
 
-def _depth_to_space(op: DepthToSpaceOp, x: Array) -> Array:
-    block = op.block.value.data
-    source = channels_last(x, already=op.is_channels_last)
+def depth_to_space(
+    x: Array, block: int, order: BlockOrder, *, channels_last: bool
+) -> Array:
+    """`qnn.depth_to_space` of maps [N, C, H, W], or [N, H, W, C] with `channels_last`."""
+    source = with_channels_last(x, already=channels_last)
     frames, height, width, channels = source.shape
     depth = channels // block**2
-    if op.order.data is BlockOrder.DCR:
+    if order is BlockOrder.DCR:
         cells = source.reshape(frames, height, width, block, block, depth)
         moved = cells.transpose(0, 1, 3, 2, 4, 5)
     else:
         cells = source.reshape(frames, height, width, depth, block, block)
         moved = cells.transpose(0, 1, 4, 2, 5, 3)
     out = moved.reshape(frames, height * block, width * block, depth)
-    return channels_as_before(out, last=op.is_channels_last)
+    return channels_as_before(out, last=channels_last)

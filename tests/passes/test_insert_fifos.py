@@ -24,6 +24,7 @@ from qdialect.timing import (
     busy,
     frame_interval,
     frame_latency,
+    unit_cycles,
 )
 from qdialect.types import TernaryType, signed
 from qdialect.units import units
@@ -111,6 +112,6 @@ def test_latency_is_that_of_one_frame() -> None:
     first, second = (op for op in units(function) if isinstance(op, qflow.MvuOp))
     assert (first.pe, first.simd, second.pe, second.simd) == (1, 1, 1, 1)
     latency = frame_latency(function)
-    work = first.cycles_per_frame + second.cycles_per_frame - second.synapse_fold
+    work = unit_cycles(first) + unit_cycles(second) - second.synapse_fold
     # What is over are the registers of the two units and of the FIFO.
     assert work < latency < work + 25
