@@ -70,13 +70,16 @@ class StreamFunction:
             [value.type for value in self.block.args],
             [value.type for value in self.results],
         )
-        outer = Block(arg_types=type_.inputs.data)
-        call = CallOp("core", outer.args, type_.outputs.data)
+        takes = [stream_type(value).tensor for value in self.block.args]
+        gives = [stream_type(value).tensor for value in self.results]
+        outer = Block(arg_types=takes)
+        call = CallOp("core", outer.args, gives)
         outer.add_ops([call, ReturnOp(*call.outs)])
+        main = FuncOp("main", FunctionType.from_lists(takes, gives), Region(outer))
         module = ModuleOp(
             [
                 FuncOp("core", type_, Region(self.block)),
-                FuncOp("main", type_, Region(outer)),
+                main,
             ]
         )
         module.verify()
@@ -99,8 +102,9 @@ def frame_ends(wire: Wire, frames: int) -> list[int]:
 
 
 def check_simulation(module: ModuleOp, frames: int = 6) -> None:
-    """Simulated SystemVerilog gives the interpreter's values, with and without pauses,
-    and without them every frame of every result leaves in the predicted cycle.
+    """Simulated SystemVerilog gives the interpreter's values, with pauses and without.
+
+    Without them every frame of every result leaves in the predicted cycle.
     """
     inputs = frames_for(module, frames)
     expected = Interpreter(module).run(inputs, "core")
