@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from qdialect.lane_conversion import LaneConversion
-from qdialect.pipelines import Pipeline, Store
+from qdialect.pipeline_stage import Pipeline
+from qdialect.pipelines import Store
 
 
 @dataclass

@@ -75,7 +75,7 @@ def beat_times(
     frames: int,
     *,
     depths: Mapping[Operation, int] | None = None,
-    frame_start: Callable[[int], int] | None = None,
+    offered: Callable[[int, int], Sequence[int]] | None = None,
 ) -> BeatTimes:
     """The schedule of `frames` frames from an idle start; the outputs are always taken.
 
@@ -83,7 +83,8 @@ def beat_times(
         function: a function on streams.
         frames: number of frames.
         depths: depths for some of its FIFOs, instead of their own.
-        frame_start: the cycle in which a frame is offered; all at once where not given.
+        offered: from the number of a frame and that of its beats, the cycles in which
+            they are offered; all at once where it is not given.
 
     Raises:
         DeadlockError: some unit waits for ever.
@@ -92,8 +93,9 @@ def beat_times(
     block = function.body.block
     for argument in block.args:
         beats = stream_type(argument).beats_per_frame
-        starts = [frame_start(n) if frame_start else 0 for n in range(frames)]
-        wires[argument] = Wire([start for start in starts for _ in range(beats)])
+        at_once = [0] * beats
+        cycles = [offered(n, beats) if offered else at_once for n in range(frames)]
+        wires[argument] = Wire([cycle for frame in cycles for cycle in frame])
     actors: list[tuple[Actor, list[Wire]]] = []
     for op in units(function):
         for result in op.results:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from math import ceil
 
@@ -13,6 +13,7 @@ from xdsl.ir import Operation
 from qdialect import qflow
 from qdialect.beats import DeadlockError, beat_times
 from qdialect.lane_conversion import LaneConversion
+from qdialect.open_schedule import open_schedule
 from qdialect.pipelines import stages_of
 from qdialect.streams import stream_type
 from qdialect.units import units
@@ -25,6 +26,9 @@ _MEASURED_FRAMES = 2
 # A depth is accepted after so many times the frames of a trial.
 _LONGER = 4
 _MAX_DOUBLINGS = 8
+_MAX_EXACT_BEATS = 4_000
+# What an open schedule leaves out, in beats: latencies that depend on depths.
+_MARGIN = 2
 
 
 def unit_cycles(op: Operation) -> int:
@@ -40,6 +44,16 @@ def unit_cycles(op: Operation) -> int:
     )
 
 
+def is_large(function: FuncOp) -> bool:
+    """Whether an exact schedule has too many beats to work it out again and again."""
+    beats = sum(
+        stream_type(result).beats_per_frame
+        for op in units(function)
+        for result in op.results
+    )
+    return beats > _MAX_EXACT_BEATS
+
+
 def bottleneck_cycles(function: FuncOp) -> int:
     """Cycles a frame of the slowest unit: the least interval that FIFOs can give."""
     edges = [*function.body.block.args]
@@ -53,12 +67,15 @@ def frame_interval(function: FuncOp) -> int:
     """Cycles between two frames in steady state, as the function stands.
 
     The input is always there and the output always taken. With FIFOs of `fifo_depths`
-    this is the `bottleneck_cycles`. Where frames differ it is their mean, rounded up.
+    this is the `bottleneck_cycles`, and is taken to be so where the schedule has too many
+    beats to work it out. Where frames differ it is their mean, rounded up.
 
     Raises:
         DeadlockError: some unit waits for ever.
     """
-    frames = 4 * _frames(function, {})
+    if is_large(function):
+        return bottleneck_cycles(function)
+    frames = _LONGER * _frames(function, {})
     ends = beat_times(function, frames).last_beats()
     half = frames // 2
     return -(-(ends[-1] - ends[half - 1]) // (frames - half))
@@ -68,7 +85,14 @@ def frame_latency(function: FuncOp) -> int:
     """Cycles from a frame's first input beat to its last output beat, from idle.
 
     A unit that gave its result in the cycle in which it takes its input would have 0.
+    Of a function of many beats the schedule is that of FIFOs of any depth.
     """
+    if is_large(function):
+        schedule = open_schedule(function, 1, lambda beats: np.zeros(beats, np.int64))
+        end = function.body.block.last_op
+        assert end is not None
+        indices = range(len(end.operands))
+        return max(int(schedule.takes[end, index][-1]) for index in indices)
     return beat_times(function, 1).last_beats()[0]
 
 
@@ -81,17 +105,19 @@ def busy(function: FuncOp) -> dict[Operation, float]:
 def fifo_depths(function: FuncOp) -> dict[Operation, int]:
     """Depths for the FIFOs of `function` with which its slowest unit never waits.
 
-    First every frame is offered just as the slowest unit can take it; the most beats
-    that then wait in each FIFO are enough for it. Then each FIFO in turn, the largest
-    first, is made as shallow as it can be with the frames still passing at that rate
-    and the input always there, which is tried out beat by beat.
+    First the beats of every frame are offered evenly, a frame in the cycles that the
+    slowest unit takes; the most beats that then wait in each FIFO are enough for it. Then
+    each FIFO in turn, the largest first, is made as shallow as it can be with the frames
+    still passing at that rate and the input always there, which is tried out beat by
+    beat, unless the function has too many of them.
 
     Raises:
         DeadlockError: some unit waits for ever, whatever the depths.
     """
     interval = bottleneck_cycles(function)
-    fifos = [op for op in units(function) if isinstance(op, qflow.FifoOp)]
-    enough = _paced_depths(function, fifos, interval)
+    enough = _paced_depths(function, interval)
+    if is_large(function):
+        return enough
     for _ in range(_MAX_DOUBLINGS):
         if _keeps_rate(function, interval, enough, times=_LONGER):
             break
@@ -155,22 +181,32 @@ def _keeps_rate(
     return all(b - a == interval for a, b in pairwise(settled))
 
 
-def _paced_depths(
-    function: FuncOp, fifos: Sequence[qflow.FifoOp], interval: int
-) -> dict[Operation, int]:
-    """The most beats that wait in each FIFO when frames come in every `interval`."""
-    unlimited: dict[Operation, int] = {op: 1 << 62 for op in fifos}
-    schedule = beat_times(
+def _paced_depths(function: FuncOp, interval: int) -> dict[Operation, int]:
+    """The most beats that wait in each FIFO when beats come in evenly."""
+    fifos = [op for op in units(function) if isinstance(op, qflow.FifoOp)]
+    frames = _frames(function, {})
+    schedule = open_schedule(
         function,
-        _frames(function, {}),
-        depths=unlimited,
-        frame_start=lambda frame: frame * interval,
+        frames,
+        lambda beats: (
+            np.arange(frames)[:, None] * interval + np.arange(beats) * interval // beats
+        ).reshape(-1),
     )
-    depths: dict[Operation, int] = {}
-    for op in fifos:
-        arrivals = np.array(schedule.wires[op.input].takes)
-        departures = np.array(schedule.wires[op.out].takes)
-        gone = np.searchsorted(departures, arrivals, side="left")
-        waiting = np.arange(1, len(arrivals) + 1) - gone
-        depths[op] = max(MIN_FIFO_DEPTH, int(waiting.max()))
-    return depths
+    return {
+        op: max(MIN_FIFO_DEPTH, min(_limit(op), schedule.waiting(op) + _MARGIN))
+        for op in fifos
+    }
+
+
+def _limit(op: qflow.FifoOp) -> int:
+    """The most beats that it is any use for a FIFO to hold.
+
+    Behind a sliding window it is a vector: what more is there waits in the unit's store,
+    where a pixel stands once, not once a window.
+    """
+    source = op.input.owner
+    while isinstance(source, qflow.DwcOp):
+        source = source.input.owner
+    if isinstance(source, qflow.SwuOp):
+        return stream_type(op.out).beats + _MARGIN
+    return 1 << 62

@@ -1,0 +1,182 @@
+"""A schedule of whole frames with FIFOs of any depth, for functions of many beats.
+
+Nothing ever waits for room, so each unit's times follow from those of its inputs at once,
+by a few operations on whole arrays. One thing is kept back: a sliding window reads a
+window no sooner than its reader can be done with the one before, as it would were what is
+between them finite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Operation, SSAValue
+
+from qdialect import qflow
+from qdialect.lane_conversion import LaneConversion
+from qdialect.pipeline_stage import Pipeline
+from qdialect.pipelines import Store, stages_of
+from qdialect.streams import StreamType, stream_type
+from qdialect.units import units
+
+Times = npt.NDArray[np.int64]
+
+_FIFO_LATENCY = 2
+
+
+@dataclass(frozen=True)
+class OpenSchedule:
+    """The cycles in which beats pass.
+
+    Attributes:
+        offers: of each stream, when its beats are offered.
+        takes: of each operand of each unit, by its index, when its beats are taken.
+    """
+
+    offers: Mapping[SSAValue, Times]
+    takes: Mapping[tuple[Operation, int], Times]
+
+    def waiting(self, fifo: qflow.FifoOp) -> int:
+        """The most beats that a FIFO holds at once, those just passing included."""
+        arrivals = self.takes[fifo, 0]
+        reader = next(iter(fifo.out.uses))
+        departures = self.takes[reader.operation, reader.index]
+        gone = np.searchsorted(departures, arrivals, side="left")
+        return int((np.arange(1, len(arrivals) + 1) - gone).max())
+
+
+def open_schedule(
+    function: FuncOp, frames: int, offered: Callable[[int], Times]
+) -> OpenSchedule:
+    """The schedule of some frames; the outputs are always taken.
+
+    Args:
+        function: a function on streams.
+        frames: number of frames.
+        offered: from the number of its beats a frame, when those of an argument are
+            offered.
+    """
+    schedule = OpenSchedule({}, {})
+    offers, takes = dict[SSAValue, Times](), dict[tuple[Operation, int], Times]()
+    schedule = OpenSchedule(offers, takes)
+    for argument in function.body.block.args:
+        offers[argument] = offered(stream_type(argument).beats_per_frame)
+    for op in units(function):
+        sources = [v for v in op.operands if isinstance(v.type, StreamType)]
+        taken, given = _unit(op, frames, [offers[value] for value in sources])
+        for index, times in enumerate(taken):
+            takes[op, index] = times
+        for result in op.results:
+            offers[result] = given
+    end = function.body.block.last_op
+    assert isinstance(end, ReturnOp)
+    for index, value in enumerate(end.operands):
+        takes[end, index] = _in_turn(offers[value])
+    return schedule
+
+
+def _in_turn(earliest: Times) -> Times:
+    """The cycles of events of which at most one happens a cycle, in order."""
+    steps = np.arange(len(earliest))
+    return np.maximum.accumulate(earliest - steps) + steps
+
+
+def _unit(
+    op: Operation, frames: int, sources: Sequence[Times]
+) -> tuple[Sequence[Times], Times]:
+    """When a unit takes the beats of its sources, and offers its own."""
+    match op:
+        case qflow.FifoOp() | qflow.ForkOp():
+            takes = _in_turn(sources[0])
+            latency = _FIFO_LATENCY if isinstance(op, qflow.FifoOp) else 0
+            return [takes], takes + latency
+        case _:
+            pass
+    first: Sequence[Times] | None = None
+    current = sources
+    for stage in stages_of(op):
+        match stage:
+            case Pipeline():
+                taken, given = _pipeline(stage, frames, current)
+            case LaneConversion():
+                vectors = frames * stream_type(op.operands[0]).vectors
+                taken, given = _conversion(stage, vectors, current[0])
+            case Store():
+                taken, given = _store(stage, frames, current[0], _reader_slots(op))
+        first = first or taken
+        current = [given]
+    assert first is not None
+    return first, current[0]
+
+
+def _pipeline(
+    stage: Pipeline, frames: int, sources: Sequence[Times]
+) -> tuple[Sequence[Times], Times]:
+    repeats = frames * stage.repeats
+    slots = np.array([slot for slot, _, _ in stage.events])
+    places = (np.arange(repeats)[:, None] * stage.slots + slots).reshape(-1)
+    arrivals = np.zeros(len(places), np.int64)
+    taking: list[npt.NDArray[np.intp]] = []
+    for index, times in enumerate(sources):
+        chosen = np.array([index in takes for _, takes, _ in stage.events])
+        taking.append(np.flatnonzero(np.tile(chosen, repeats)))
+        arrivals[taking[-1]] = np.maximum(arrivals[taking[-1]], times)
+    cycles = np.maximum.accumulate(arrivals - places) + places
+    gives = np.array([gives for _, _, gives in stage.events])
+    given = cycles[np.flatnonzero(np.tile(gives, repeats))] + stage.latency
+    return [cycles[events] for events in taking], given
+
+
+def _conversion(
+    stage: LaneConversion, vectors: int, source: Times
+) -> tuple[Sequence[Times], Times]:
+    takes = _in_turn(source)
+    if stage.is_wire:
+        return [takes], takes
+    counted = [stage.counted_chunks(place) for place in range(stage.in_beats)]
+    filled = np.cumsum(np.tile(np.array(counted, np.int64), vectors))
+    complete = np.arange(1, vectors * stage.out_beats + 1) * stage.out_chunks
+    completed_by = np.searchsorted(filled, complete, side="left")
+    return [takes], _in_turn(takes[completed_by] + 1)
+
+
+def _reader_slots(op: Operation) -> int:
+    """Cycles a vector of the unit that reads a sliding window; 1 where none does."""
+    reader: Operation = op
+    while isinstance(reader, qflow.SwuOp | qflow.DwcOp | qflow.FifoOp):
+        reader = next(iter(reader.results[0].uses)).operation
+    if isinstance(op, qflow.SwuOp) and isinstance(reader, qflow.MvuOp):
+        return reader.synapse_fold * reader.neuron_fold * reader.group_count
+    return 1
+
+
+def _store(
+    stage: Store, frames: int, source: Times, reader_slots: int
+) -> tuple[Sequence[Times], Times]:
+    reads, beats = stage.reads, stage.out_beats
+    before = np.arange(frames)[:, None] * reads.pixels
+    needs = ((np.array(reads.needs) + before) * stage.in_beats).reshape(-1)
+    frees = ((np.array(reads.frees) + before) * stage.in_beats).reshape(-1)
+    needing = np.tile(np.array(reads.needs) > 0, frames)
+    capacity = stage.capacity * stage.in_beats
+    limited = np.arange(min(capacity, len(source)), len(source))
+    freeing = np.searchsorted(frees, limited - capacity, side="right")
+    places = np.arange(len(needs)) * max(beats, reader_slots)
+    takes = _in_turn(source)
+    while True:
+        ready = np.zeros(len(needs), np.int64)
+        ready[needing] = takes[needs[needing] - 1] + 1
+        starts = np.maximum.accumulate(ready - places) + places
+        earliest = source.copy()
+        room = starts[freeing] + beats
+        earliest[limited] = np.maximum(earliest[limited], room)
+        # What is written later is read later: the times only grow, to where they fit.
+        later = _in_turn(earliest)
+        if np.array_equal(later, takes):
+            given = (starts[:, None] + np.arange(1, beats + 1)).reshape(-1)
+            return [takes], given
+        takes = later
