@@ -57,7 +57,7 @@ class BipolarQuant(OpRun):
 
 
 def logits(model: onnx.ModelProto, images: Floats) -> Floats:
-    """What `model` makes of `images` [samples, pixels], as the network expects them."""
+    """What `model` makes of `images` [samples, ...], as the network expects them."""
     evaluator = ReferenceEvaluator(model, new_ops=[Quant, BipolarQuant])
     results = evaluator.run(None, {model.graph.input[0].name: images})
     return np.asarray(next(iter(results)))
@@ -65,7 +65,9 @@ def logits(model: onnx.ModelProto, images: Floats) -> Floats:
 
 def accuracy(path: Path, data: Dataset) -> float:
     """The share, 0 to 1, of test images whose greatest logit is their label's."""
-    images = data.test_images * np.float32(NETWORKS[path.stem].input_scale)
+    network = NETWORKS[path.stem]
+    images = data.test_images * np.float32(network.input_scale)
+    images = images.reshape(-1, *network.input_shape)
     chosen = logits(onnx.load(path), images).argmax(1)
     return float((chosen == data.test_labels).mean())
 

@@ -10,9 +10,15 @@ from quantised_layers import (
     FixedScale,
     LearnedScale,
     MeanScale,
+    PowerOfTwoScale,
+    QuantisedConv,
     QuantisedLinear,
+    Residual,
     Scale,
+    SharedScale,
+    Uniform,
     batch_norm,
+    map_batch_norm,
 )
 
 
@@ -23,6 +29,8 @@ class Network:
     Attributes:
         build: makes the untrained layers, in order.
         data: `digits` or `mnist`.
+        input_shape: one image as the network takes it, without the batch.
+        learning_rate: the greatest of the schedule.
         input_scale: what one step of the stored image becomes at the network's input.
         weights_stored: `by_output`: [MH, MW] under a Gemm with transB, as Brevitas
             exports; `by_input`: [MW, MH] under a MatMul.
@@ -30,8 +38,10 @@ class Network:
 
     build: Callable[[], nn.Sequential]
     data: str
+    input_shape: tuple[int, ...]
     epochs: int
     batch: int
+    learning_rate: float = 3e-3
     input_scale: float = 1.0
     weights_stored: str = "by_output"
 
@@ -105,13 +115,123 @@ def mnist_mlp_w2a2() -> nn.Sequential:
     )
 
 
+def digits_cnn_w1a1() -> nn.Sequential:
+    """Three 3x3 convolutions of 24, 32 and 48 channels, bipolar, and a linear layer.
+
+    Pixels 0..16 as unsigned 5-bit integers. The first pool stands behind its quantiser,
+    the second before it.
+    """
+    return nn.Sequential(
+        FixedScale(5, is_signed=False, scale=1.0),
+        QuantisedConv(1, 24, 3, Bipolar()),
+        map_batch_norm(24),
+        Bipolar(),
+        QuantisedConv(24, 32, 3, Bipolar()),
+        map_batch_norm(32),
+        Bipolar(),
+        nn.MaxPool2d(2),
+        QuantisedConv(32, 48, 3, Bipolar()),
+        map_batch_norm(48),
+        nn.MaxPool2d(2),
+        Bipolar(),
+        nn.Flatten(),
+        QuantisedLinear(192, 10, Bipolar()),
+        Scale(0.125),
+    )
+
+
+def digits_resnet_w2a2() -> nn.Sequential:
+    """Two residual blocks of 16 and 32 channels, weights and activations of 2 bits.
+
+    Pixels 0..16 as unsigned 5-bit integers; weights of per-channel scale. The sides of
+    the first sum share a scale; those of the second have each their own.
+    """
+
+    def weight() -> MeanScale:
+        return MeanScale(2, is_narrow=False, factor=1.25, per_channel=True)
+
+    def conv(
+        channels: int, outputs: int, kernel: int = 3, stride: int = 1
+    ) -> QuantisedConv:
+        return QuantisedConv(channels, outputs, kernel, weight(), stride)
+
+    def norm(channels: int) -> nn.BatchNorm2d:
+        return map_batch_norm(channels, least=0.5)
+
+    def activation() -> Uniform:
+        return PowerOfTwoScale(2, is_signed=False)
+
+    stem = activation()
+    same = nn.Sequential(
+        conv(16, 16),
+        norm(16),
+        nn.ReLU(),
+        activation(),
+        conv(16, 16),
+        norm(16),
+        SharedScale(stem, 2, is_signed=True),
+    )
+    halved = nn.Sequential(
+        conv(16, 32, stride=2),
+        norm(32),
+        nn.ReLU(),
+        activation(),
+        conv(32, 32),
+        norm(32),
+        PowerOfTwoScale(2, is_signed=True),
+    )
+    projection = nn.Sequential(
+        conv(16, 32, kernel=1, stride=2),
+        norm(32),
+        PowerOfTwoScale(2, is_signed=True),
+    )
+    return nn.Sequential(
+        FixedScale(5, is_signed=False, scale=1.0),
+        conv(1, 16),
+        norm(16),
+        nn.ReLU(),
+        stem,
+        Residual(same, nn.Sequential()),
+        nn.ReLU(),
+        activation(),
+        Residual(halved, projection),
+        nn.ReLU(),
+        activation(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        QuantisedLinear(32, 10, weight()),
+        batch_norm(10),
+    )
+
+
 NETWORKS = {
-    "digits_mlp_w1a1": Network(digits_mlp_w1a1, "digits", epochs=150, batch=64),
+    "digits_mlp_w1a1": Network(digits_mlp_w1a1, "digits", (64,), epochs=150, batch=64),
     "digits_mlp_ternary": Network(
-        digits_mlp_ternary, "digits", epochs=100, batch=64, weights_stored="by_input"
+        digits_mlp_ternary,
+        "digits",
+        (64,),
+        epochs=100,
+        batch=64,
+        weights_stored="by_input",
     ),
-    "mnist_mlp_w1a1": Network(mnist_mlp_w1a1, "mnist", epochs=25, batch=128),
+    "digits_cnn_w1a1": Network(
+        digits_cnn_w1a1,
+        "digits",
+        (1, 8, 8),
+        epochs=100,
+        batch=64,
+        learning_rate=1e-2,
+    ),
+    "digits_resnet_w2a2": Network(
+        digits_resnet_w2a2,
+        "digits",
+        (1, 8, 8),
+        epochs=100,
+        batch=64,
+        learning_rate=1e-2,
+    ),
+    "mnist_mlp_w1a1": Network(mnist_mlp_w1a1, "mnist", (784,), epochs=25, batch=128),
     "mnist_mlp_w2a2": Network(
-        mnist_mlp_w2a2, "mnist", epochs=15, batch=128, input_scale=1 / 255
+        mnist_mlp_w2a2, "mnist", (784,), epochs=15, batch=128, input_scale=1 / 255
     ),
 }

@@ -2,8 +2,10 @@
 
 The graph has what Brevitas would write: latent float weights under their quantiser,
 batch norm as trained, quantisers with scale, zero point and bit width as initialisers.
+Nodes are named after their place in the stack; in a branch of block 5, `conv5_body0`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from quantised_layers import Bipolar, QuantisedLinear, Scale, Uniform
+from quantised_layers import (
+    Bipolar,
+    QuantisedConv,
+    QuantisedLinear,
+    Residual,
+    Scale,
+    Uniform,
+)
 
 DOMAIN = "qonnx.custom_op.general"
 IR_VERSION = 8
@@ -26,7 +35,7 @@ def to_numpy(tensor: Tensor) -> NDArray[np.float32]:
 
 
 class GraphWriter:
-    """A graph under construction: a chain of nodes, `here` being its last tensor."""
+    """A graph under construction: nodes in order, `here` being the last tensor."""
 
     def __init__(self, here: str):
         self.here = here
@@ -40,7 +49,11 @@ class GraphWriter:
         return name
 
     def node(
-        self, op: str, name: str, inputs: list[str], **attributes: int | float | str
+        self,
+        op: str,
+        name: str,
+        inputs: list[str],
+        **attributes: int | float | str | list[int],
     ) -> str:
         """Add a node with one output; return the output's name."""
         output = f"{name}_out"
@@ -94,7 +107,25 @@ class GraphWriter:
             inputs.append(self.constant(f"{name}.bias", to_numpy(layer.bias)))
         self.here = self.node("Gemm", name, inputs, transB=1)
 
-    def batch_norm(self, name: str, layer: nn.BatchNorm1d) -> None:
+    def conv(self, name: str, layer: QuantisedConv) -> None:
+        """Add the quantised weights and the convolution of `here`."""
+        latent = self.constant(f"{name}.weight", to_numpy(layer.weight))
+        scale = to_numpy(layer.quantiser.scale(layer.weight))
+        quantised = self.quantise(
+            f"{name}_weight_quant", latent, layer.quantiser, scale
+        )
+        self.here = self.node(
+            "Conv",
+            name,
+            [self.here, quantised],
+            kernel_shape=list(layer.weight.shape[2:]),
+            strides=[layer.stride] * 2,
+            pads=[layer.padding] * 4,
+            dilations=[1, 1],
+            group=1,
+        )
+
+    def batch_norm(self, name: str, layer: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
         """Add a batch norm in inference form."""
         parameters = {
             "gamma": layer.weight,
@@ -111,12 +142,29 @@ class GraphWriter:
             "BatchNormalization", name, [self.here, *inputs], epsilon=layer.eps
         )
 
-    def layer(self, index: int, layer: nn.Module, weights_stored: str) -> None:
+    def residual(self, index: str, layer: Residual, weights_stored: str) -> None:
+        """Add both branches after `here`, and their sum."""
+        source = self.here
+        self.stack(f"{index}_body", layer.body, weights_stored)
+        body, self.here = self.here, source
+        self.stack(f"{index}_shortcut", layer.shortcut, weights_stored)
+        self.here = self.node("Add", f"add{index}", [body, self.here])
+
+    def stack(self, prefix: str, layers: nn.Sequential, weights_stored: str) -> None:
+        """Add `layers` after `here`, the names of their places beginning with `prefix`."""
+        for index, layer in enumerate(layers):
+            self.layer(f"{prefix}{index}", layer, weights_stored)
+
+    def layer(self, index: str, layer: nn.Module, weights_stored: str) -> None:
         """Add one layer of the stack after `here`."""
         match layer:
             case QuantisedLinear():
                 self.linear(f"linear{index}", layer, weights_stored)
-            case nn.BatchNorm1d():
+            case QuantisedConv():
+                self.conv(f"conv{index}", layer)
+            case Residual():
+                self.residual(index, layer, weights_stored)
+            case nn.BatchNorm1d() | nn.BatchNorm2d():
                 self.batch_norm(f"batch_norm{index}", layer)
             case Bipolar() | Uniform():
                 # The scale of an activation does not depend on the tensor.
@@ -124,6 +172,18 @@ class GraphWriter:
                 self.here = self.quantise(f"quant{index}", self.here, layer, scale)
             case nn.ReLU():
                 self.here = self.node("Relu", f"relu{index}", [self.here])
+            case nn.MaxPool2d():
+                self.here = self.node(
+                    "MaxPool",
+                    f"pool{index}",
+                    [self.here],
+                    kernel_shape=[layer.kernel_size] * 2,
+                    strides=[layer.stride] * 2,
+                )
+            case nn.AdaptiveAvgPool2d(output_size=1):
+                self.here = self.node("GlobalAveragePool", f"mean{index}", [self.here])
+            case nn.Flatten():
+                self.here = self.node("Flatten", f"flatten{index}", [self.here], axis=1)
             case Scale():
                 factor = self.constant(f"scale{index}.factor", layer.factor)
                 self.here = self.node("Mul", f"scale{index}", [self.here, factor])
@@ -132,17 +192,20 @@ class GraphWriter:
 
 
 def export(
-    layers: nn.Sequential, inputs: int, outputs: int, weights_stored: str, path: Path
+    layers: nn.Sequential,
+    input_shape: Sequence[int],
+    outputs: int,
+    weights_stored: str,
+    path: Path,
 ) -> None:
     """Write `layers`, with a batch of one, to `path`."""
     writer = GraphWriter("image")
-    for index, layer in enumerate(layers):
-        writer.layer(index, layer, weights_stored)
+    writer.stack("", layers, weights_stored)
     writer.nodes[-1].output[0] = "logits"
     graph = helper.make_graph(
         writer.nodes,
         path.stem,
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, inputs])],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, *input_shape])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, outputs])],
         writer.initializers,
     )

@@ -3,12 +3,17 @@
 Every quantiser computes QONNX's `Quant` or `BipolarQuant` exactly; its gradient is the
 straight-through estimator, clipped to where the quantiser is not saturated.
 
-Shapes: B samples, MW inputs per output, MH outputs.
+Shapes: B samples, MW inputs per output, MH outputs; maps have C channels (O behind a
+convolution) of H x W places.
 """
+
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+BatchNorm = TypeVar("BatchNorm", nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def straight_through(value: Tensor, quantised: Tensor) -> Tensor:
@@ -80,8 +85,29 @@ class LearnedScale(Uniform):
         return self.step.abs() + 1e-4
 
 
+class PowerOfTwoScale(LearnedScale):
+    """The scale is trained and a power of two: sums of unequal scales stay narrow."""
+
+    def scale(self, x: Tensor) -> Tensor:
+        """The power of two that is nearest to the parameter in its logarithm; []."""
+        step = super().scale(x)
+        return straight_through(step, step.log2().round().exp2())
+
+
+class SharedScale(Uniform):
+    """The scale is another quantiser's: for the two sides of a residual sum."""
+
+    def __init__(self, owner: Uniform, bits: int, is_signed: bool):
+        super().__init__(bits, is_signed)
+        self.owner = owner
+
+    def scale(self, x: Tensor) -> Tensor:
+        """That of the other quantiser for `x`."""
+        return self.owner.scale(x)
+
+
 class MeanScale(Uniform):
-    """The scale is a multiple of the mean magnitude: for weights [MH, MW].
+    """The scale is a multiple of the mean magnitude: for weights [MH, ...].
 
     With two narrow bits and a factor of 1.4 this is the ternary quantiser of Ternary
     Weight Networks, whose threshold is 0.7 times the mean magnitude.
@@ -92,10 +118,12 @@ class MeanScale(Uniform):
         self.factor, self.per_channel = factor, per_channel
 
     def scale(self, x: Tensor) -> Tensor:
-        """Shape [MH, 1] if per channel, [] if not; takes no gradient."""
+        """Shape [MH, 1, ...] if per channel, [] if not; takes no gradient."""
         magnitude = x.detach().abs()
-        mean = magnitude.mean(1, keepdim=True) if self.per_channel else magnitude.mean()
-        return self.factor * mean
+        if not self.per_channel:
+            return self.factor * magnitude.mean()
+        inner = tuple(range(1, x.dim()))
+        return self.factor * magnitude.mean(inner, keepdim=True)
 
 
 class QuantisedLinear(nn.Module):
@@ -112,6 +140,44 @@ class QuantisedLinear(nn.Module):
         return functional.linear(x, self.quantiser(self.weight), self.bias)
 
 
+class QuantisedConv(nn.Module):
+    """A convolution by quantised weights, of latent ones [O, C, K, K].
+
+    Padded with zeros, K // 2 on every side: at stride 1 the map keeps its size. A zero
+    is added to the sum, for bipolar maps too.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        outputs: int,
+        kernel: int,
+        quantiser: nn.Module,
+        stride: int = 1,
+    ):
+        super().__init__()
+        self.quantiser, self.stride, self.padding = quantiser, stride, kernel // 2
+        shape = (outputs, channels, kernel, kernel)
+        self.weight = nn.Parameter(torch.empty(shape).uniform_(-0.5, 0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to [B, O, H / stride, W / stride], rounded up."""
+        weight = self.quantiser(self.weight)
+        return functional.conv2d(x, weight, None, self.stride, self.padding)
+
+
+class Residual(nn.Module):
+    """`body(x) + shortcut(x)`; an empty shortcut is `x` itself."""
+
+    def __init__(self, body: nn.Sequential, shortcut: nn.Sequential):
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to the shape that both branches give."""
+        return self.body(x) + self.shortcut(x)
+
+
 class Scale(nn.Module):
     """Multiplication by one constant: brings logits into the range softmax likes."""
 
@@ -126,6 +192,23 @@ class Scale(nn.Module):
 
 def batch_norm(channels: int) -> nn.BatchNorm1d:
     """Batch norm whose gammas start with either sign, and so may end with either."""
-    layer = nn.BatchNorm1d(channels)
+    return with_both_signs(nn.BatchNorm1d(channels))
+
+
+def map_batch_norm(channels: int, least: float = 0.0) -> nn.BatchNorm2d:
+    """The same for maps [B, C, H, W]; no gamma starts nearer to 0 than `least`.
+
+    Before a ReLU and a coarse quantiser a small gamma makes a channel of zeros, which
+    gets no gradient.
+    """
+    layer = with_both_signs(nn.BatchNorm2d(channels))
+    with torch.no_grad():
+        gamma = layer.weight
+        gamma.copy_(gamma.sign() * (least + (1 - least) * gamma.abs()))
+    return layer
+
+
+def with_both_signs(layer: BatchNorm) -> BatchNorm:
+    """The layer, its gammas drawn from -1 to 1."""
     nn.init.uniform_(layer.weight, -1, 1)
     return layer

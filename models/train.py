@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
 from datasets import Dataset, digits, mnist
 from networks import NETWORKS, Network
 from qonnx_export import export
-from quantised_layers import QuantisedLinear
+from quantised_layers import QuantisedConv, QuantisedLinear
 
 SEED = 1
-LEARNING_RATE = 3e-3
 CLASSES = 10
 HERE = Path(__file__).parent
 
@@ -32,12 +32,12 @@ def train(network: Network, data: Dataset) -> nn.Sequential:
     """The trained layers of `network`, in inference mode."""
     torch.manual_seed(SEED)
     layers = network.build()
-    images = torch.from_numpy(data.train_images * np.float32(network.input_scale))
+    images = as_taken(network, data.train_images)
     labels = torch.from_numpy(data.train_labels)
-    optimiser = torch.optim.Adam(layers.parameters(), lr=LEARNING_RATE)
+    optimiser = torch.optim.Adam(layers.parameters(), lr=network.learning_rate)
     batches = len(labels) // network.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=network.epochs * batches
+        optimiser, network.learning_rate, total_steps=network.epochs * batches
     )
     for _ in range(network.epochs):
         order = torch.randperm(len(labels))
@@ -51,19 +51,24 @@ def train(network: Network, data: Dataset) -> nn.Sequential:
     return layers.eval()
 
 
+def as_taken(network: Network, images: NDArray[np.float32]) -> torch.Tensor:
+    """Stored images [samples, pixels] as `network` takes them."""
+    scaled = images * np.float32(network.input_scale)
+    return torch.from_numpy(scaled).reshape(-1, *network.input_shape)
+
+
 def clip_latent_weights(layers: nn.Sequential) -> None:
     """Keep latent weights in [-1, 1], where a bipolar quantiser passes gradients."""
     with torch.no_grad():
-        for layer in layers:
-            if isinstance(layer, QuantisedLinear):
+        for layer in layers.modules():
+            if isinstance(layer, QuantisedLinear | QuantisedConv):
                 layer.weight.clamp_(-1, 1)
 
 
 def test_accuracy(network: Network, layers: nn.Sequential, data: Dataset) -> float:
     """The share, 0 to 1, of test images that PyTorch classifies rightly."""
-    images = torch.from_numpy(data.test_images * np.float32(network.input_scale))
     with torch.no_grad():
-        chosen = layers(images).argmax(1).numpy()
+        chosen = layers(as_taken(network, data.test_images)).argmax(1).numpy()
     return float((chosen == data.test_labels).mean())
 
 
@@ -96,9 +101,8 @@ def main() -> None:
         start = time.perf_counter()
         chosen = data[network.data]
         layers = train(network, chosen)
-        pixels = chosen.train_images.shape[1]
         path = options.out / f"{name}.onnx"
-        export(layers, pixels, CLASSES, network.weights_stored, path)
+        export(layers, network.input_shape, CLASSES, network.weights_stored, path)
         share = 100 * test_accuracy(network, layers, chosen)
         print(
             f"{name}: {share:.2f} % in {time.perf_counter() - start:.0f} s", flush=True

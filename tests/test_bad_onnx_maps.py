@@ -77,6 +77,10 @@ CASES: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "pool-pads": (
         on_map("MaxPool", kernel_shape=[2, 2], pads=[2, 0, 0, 0]), ("not below",)
     ),
+    "mean-of-channels": (
+        on_map("ReduceMean", [1, 2]), ("over the axes [1, 2]", "some of [2, 3]")
+    ),
+    "mean-of-all": (on_map("ReduceMean"), ("over all axes", "some of [2, 3]")),
     "pad-mode": (
         on_map("Pad", [0, 0, 1, 1, 0, 0, 1, 1], mode="reflect"), ("'reflect'",)
     ),

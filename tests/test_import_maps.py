@@ -210,6 +210,13 @@ def rearranging() -> dict[str, tuple[OnnxGraph, str]]:
         "crd": case(lambda g, x: g.op("DepthToSpace", x, blocksize=2, mode="CRD")),
         "global-max": case(lambda g, x: g.op("GlobalMaxPool", x)),
         "global-average": case(lambda g, x: g.op("GlobalAveragePool", x)),
+        "mean": case(lambda g, x: g.op("ReduceMean", x, ints(g, [-1, 2]))),
+        "mean-of-rows": case(
+            lambda g, x: g.op("ReduceMean", x, ints(g, [3]), keepdims=0)
+        ),
+        "mean-old": case(
+            lambda g, x: g.op("ReduceMean", x, axes=[2, 3], keepdims=0), 13
+        ),
     }
 
 

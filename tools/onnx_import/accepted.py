@@ -88,6 +88,7 @@ OPS: dict[str, Op] = {
     "Pad": Op(rearranging.pad, _inputs(1, 4)),
     "Quant": Op(quantisers.quant, _inputs(4), QUANTISER_DOMAINS),
     "QuantizeLinear": Op(qdq.quantize_linear, _inputs(2, 3)),
+    "ReduceMean": Op(pooling.reduce_mean, _inputs(1, 2)),
     "Relu": Op(elementwise.relu, _inputs(1)),
     "Reshape": Op(shaping.reshape, _inputs(2)),
     "Resize": Op(rearranging.resize, _inputs(1, 4)),

@@ -1,4 +1,4 @@
-"""Pools: MaxPool, AveragePool and their global forms."""
+"""Pools: MaxPool, AveragePool, their global forms, and ReduceMean over places."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from qdialect.semantics import Real
 from tools.onnx_import.elementwise import combine
 from tools.onnx_import.emitter import Emitter, frame_type
 from tools.onnx_import.node import Node
-from tools.onnx_import.shaping import channels_first, channels_last, is_channels_last
+from tools.onnx_import.shaping import (
+    axes_of,
+    channels_first,
+    channels_last,
+    is_channels_last,
+)
 from tools.onnx_import.values import Constant, Tensor, Value, computed_input, real_input
 from tools.onnx_import.windows import Attributes, expect_map, window_attributes
 
@@ -62,6 +67,39 @@ def global_average_pool(
     sums = _pool(emitter, SumPoolOp, data, _whole(data))
     count = np.array(prod(data.shape[2:]), np.float32)
     return [_divided(emitter, node, sums, count)]
+
+
+def reduce_mean(
+    emitter: Emitter, node: Node, inputs: Sequence[Value | None]
+) -> Sequence[Value]:
+    """ReduceMean over axes of a map that are neither batch nor channel: an average pool.
+
+    Raises:
+        ImportRefused: it is over other axes.
+    """
+    data = real_input(node, inputs, 0)
+    expect_map(node, data)
+    rank = len(data.shape)
+    axes = axes_of(node, inputs, rank)
+    # Without axes all are reduced, unless this says none.
+    node.ignore("noop_with_empty_axes")
+    if not axes or min(axes) < 2:
+        over = f"the axes {axes}" if axes else "all axes"
+        raise node.refusal(
+            f"takes the mean over {over}; expected some of {list(range(2, rank))}, the "
+            "places of a map [N, C, ..]"
+        )
+    kernel = tuple(
+        extent if axis in axes else 1 for axis, extent in enumerate(data.shape)
+    )[2:]
+    ones = (1,) * len(kernel)
+    found = Attributes(kernel, ones, (0,) * (2 * len(kernel)), ones)
+    sums = _pool(emitter, SumPoolOp, data, found)
+    mean = _divided(emitter, node, sums, np.array(prod(kernel), np.float32))
+    if node.flag("keepdims", default=True):
+        return [mean]
+    left = [extent for axis, extent in enumerate(mean.shape) if axis not in axes]
+    return [emitter.reshaped(mean, left)]
 
 
 def global_max_pool(
