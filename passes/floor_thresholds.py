@@ -19,16 +19,18 @@ from xdsl.pattern_rewriter import (
 )
 from xdsl.utils.exceptions import PassFailedException
 
+from passes.chain_domain import ChainDomain, chain_domain, level_counts
 from passes.pooled_thresholds import PoolLevels
 from qdialect.activation import LookupOp, ThresholdOp
-from qdialect.chains import Chain, chain_to
+from qdialect.chains import Chain, chain_to, data_operand
 from qdialect.constants import constant
+from qdialect.elementwise import AddOp, MulOp, SubOp
 from qdialect.location import where
 from qdialect.quantisers import QuantizeOp, SignOp
 from qdialect.ranges import bounds, reachable_values
 from qdialect.selection import TopKOp
 from qdialect.shaping import ReshapeOp
-from qdialect.steps import Steps, steps_by_bisection, steps_of_table
+from qdialect.steps import Steps, steps_of_table
 from qdialect.types import (
     BipolarType,
     element_of,
@@ -43,47 +45,18 @@ from qdialect.types import (
 Integers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class _Domain:
-    """Where a chain is evaluated: one axis of channels, every other axis collapsed.
-
-    Attributes:
-        chain: the chain, its last operation the quantiser.
-        axis: axis of the channel in root and result.
-        channels: extent of that axis.
-        inner: shape of one evaluated frame of the root.
-    """
-
-    chain: Chain
-    axis: int
-    channels: int
-    inner: tuple[int, ...]
-
-    def evaluate(self, arguments: Integers) -> Integers:
-        """Levels [R, C] for arguments [R, C]."""
-        frames = arguments.reshape(-1, *self.inner)
-        return self.chain.evaluate(frames).reshape(len(arguments), -1).astype(np.int64)
-
-
-def _domain(op: Operation, chain: Chain) -> _Domain:
-    shape = shape_of(chain.root)
-    if chain.reshapes:
-        if len(shape) != 2:
-            raise PassFailedException(
-                f"floor-thresholds: {where(op)}: a reshape stands between the "
-                f"quantiser and an accumulator of shape {list(shape)}; only vectors "
-                "[1, C] may be reshaped there"
-            )
-        return _Domain(chain, 1, shape[1], shape[1:])
-    axes = chain.varying_axes() - {0}
-    if len(axes) > 1:
-        raise PassFailedException(
-            f"floor-thresholds: {where(op)}: parameters vary along the axes "
-            f"{sorted(axes)}; thresholds can vary along one"
-        )
-    axis = axes.pop() if axes else min(1, len(shape) - 1)
-    inner = tuple(n if i == axis else 1 for i, n in enumerate(shape) if i > 0)
-    return _Domain(chain, axis, shape[axis], inner)
+def _past_constants(chain: Chain) -> Chain:
+    """The chain from where no integer arithmetic with constants stands before it."""
+    root, ops = chain.root, chain.ops
+    while isinstance(op := root.owner, AddOp | SubOp | MulOp):
+        data = data_operand(op)
+        if data is None or shape_of(data) != shape_of(op.out):
+            break
+        root, ops = data, (op, *ops)
+    longer = Chain(root, ops)
+    if not chain.reshapes and len(longer.varying_axes() - {0}) > 1:
+        return chain
+    return longer
 
 
 class FloorQuantiser(RewritePattern):
@@ -104,46 +77,37 @@ class FloorQuantiser(RewritePattern):
         before = chain_to(op.input)
         if before is None:
             return
-        domain = _domain(op, Chain(before.root, (*before.ops, op)))
+        chain = _past_constants(Chain(before.root, (*before.ops, op)))
+        domain = chain_domain(FloorThresholdsPass.name, op, chain)
         new = self._activation(op, domain)
         for inner in new:
             inner.location = op.location
         rewriter.replace(op, new, new[-1].results)
 
     def _activation(
-        self, op: QuantizeOp | SignOp | ThresholdOp, domain: _Domain
+        self, op: QuantizeOp | SignOp | ThresholdOp, domain: ChainDomain
     ) -> list[Operation]:
         root, element = domain.chain.root, element_of(op.out)
         low, high = bounds(root)
         if (high - low + 1) * domain.channels <= self._max_table:
             values = reachable_values(root)
             table = domain.evaluate(np.repeat(values[:, None], domain.channels, axis=1))
-            steps = steps_of_table(values, _counts(table, element))
+            steps = steps_of_table(values, level_counts(table, element))
             if steps is None:  # rule 4
                 return _reshaped(op, _lookup(op, domain, values, table))
             return _reshaped(op, _thresholds(op, domain, steps))  # rules 1 to 3
-        directions = domain.chain.directions()
-        if directions is None:
+        steps = domain.bisect(low, high, element)  # rule 5
+        if steps is None:
             raise PassFailedException(
                 f"floor-thresholds: {where(op)}: the accumulator's range [{low}, "
                 f"{high}] is too large to tabulate and the chain is not known to be "
                 "monotone; raise max-table"
             )
-        # rule 5
-        falling = np.broadcast_to(directions < 0, domain.inner).reshape(-1)
-        steps = steps_by_bisection(
-            low, high, falling, lambda n: _counts(domain.evaluate(n), element)
-        )
         return _reshaped(op, _thresholds(op, domain, steps))
 
 
-def _counts(table: Integers, element: Attribute) -> Integers:
-    """Levels as numbers a count can step through: bipolar ones as 0 and 1."""
-    return (table + 1) // 2 if isinstance(element, BipolarType) else table
-
-
 def _thresholds(
-    op: QuantizeOp | SignOp | ThresholdOp, domain: _Domain, steps: Steps
+    op: QuantizeOp | SignOp | ThresholdOp, domain: ChainDomain, steps: Steps
 ) -> list[Operation]:
     element = element_of(op.out)
     thresholds, offset = steps.thresholds, steps.offset
@@ -170,7 +134,7 @@ def _thresholds(
 
 
 def _constant_steps(
-    domain: _Domain, level: int, element: Attribute
+    domain: ChainDomain, level: int, element: Attribute
 ) -> tuple[Integers, int]:
     """One threshold, always or never reached, for a function of a single level."""
     low, high = bounds(domain.chain.root)
@@ -182,7 +146,7 @@ def _constant_steps(
 
 def _lookup(
     op: QuantizeOp | SignOp | ThresholdOp,
-    domain: _Domain,
+    domain: ChainDomain,
     values: Integers,
     table: Integers,
 ) -> list[Operation]:
@@ -257,6 +221,7 @@ class FloorThresholdsPass(ModulePass):
        monotone in float32, and refused otherwise.
     6. A top-k of a chain that keeps the order is taken of the accumulators.
     7. A max pool of accumulators becomes one of the counts of reached thresholds.
+    8. Integer arithmetic with constants before a chain is part of it.
 
     Exact: rounding modes, ties and clamps are those of the evaluated operations.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor
+from math import floor, prod
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import FunctionType, ModuleOp
@@ -17,18 +17,25 @@ from passes.folding_choices import Fold, FoldingError, possible_folds
 from passes.folding_file import FoldingFile
 from qdialect import qflow
 from qdialect.costs import dwc_cost
-from qdialect.streams import stream_type, with_lanes
+from qdialect.streams import StreamType, stream_type, with_lanes
+from qdialect.types import shape_of
 from qdialect.units import stream_functions, unit_names, units
 
 _DEFAULT_CYCLES = 1024
 _DEFAULT_MACS_A_CYCLE = 1024
 
 
+def _joins(op: Operation) -> bool:
+    """Whether a unit reads several streams."""
+    return sum(isinstance(value.type, StreamType) for value in op.operands) > 1
+
+
 class _Solver:
     """The cheapest folds of a tree of units, converters between them included.
 
-    Every stream has one reader, so the units form a tree from each argument: the least
-    cost of all that reads a stream depends on the lanes of that stream alone.
+    Every stream has one reader, so from each argument the units form a tree, up to those
+    that join streams, from whose results it goes on: the folding of these is chosen
+    before. The least cost of all that reads a stream depends on its lanes alone.
     """
 
     def __init__(self, folds: dict[Operation, list[Fold]]):
@@ -52,6 +59,9 @@ class _Solver:
                 return 0.0
             case qflow.ForkOp():
                 return sum(self.readers_cost(out, lanes) for out in op.outs)
+            case _ if _joins(op):
+                source = with_lanes(stream_type(stream), lanes)
+                return dwc_cost(source, self._folds[op][0].simd).weight
             case _:
                 return self._best(op, stream, lanes)[0]
 
@@ -94,6 +104,8 @@ class _Solver:
 
     def chosen(self, op: Operation, stream: SSAValue, lanes: int) -> Fold:
         """The fold of a unit that is fed with `lanes` lanes."""
+        if _joins(op):
+            return self._folds[op][0]
         return self._best(op, stream, lanes)[1]
 
 
@@ -116,7 +128,8 @@ def _apply(solver: _Solver, stream: SSAValue, lanes: int) -> None:
             fold = folds[op]
             if fold.simd != lanes:
                 _convert_lanes(op, use.index, fold.simd)
-            _apply(solver, op.results[0], fold.pe)
+            if not _joins(op):
+                _apply(solver, op.results[0], fold.pe)
 
 
 def _convert_lanes(op: Operation, index: int, lanes: int) -> None:
@@ -140,9 +153,15 @@ def _macs(function: FuncOp) -> int:
     """Products that a frame takes."""
     total = 0
     for op in units(function):
-        if isinstance(op, qflow.MvuOp):
-            source = stream_type(op.input)
-            total += source.vectors * source.elements * stream_type(op.out).elements
+        match op:
+            case qflow.MvuOp():
+                source = stream_type(op.input)
+                total += source.vectors * source.elements * stream_type(op.out).elements
+            case qflow.VvuOp():
+                taps = shape_of(op.weights)[1]
+                total += prod(stream_type(op.out).tensor.get_shape()) * taps
+            case _:
+                pass
     return total
 
 
@@ -159,7 +178,10 @@ class FoldPass(ModulePass):
     3. otherwise, with a folding file that names a unit: as many as the slowest unit
        takes at the least;
     4. otherwise 1024, or more where a network of that speed would need over 1024
-       products a cycle: products a frame / 1024.
+       products a cycle: products a frame / 1024; or more where some unit takes longer
+       whatever its folding.
+
+    What joins streams is as narrow as is fast enough.
 
     A stream at the edge of the function takes the lanes of the unit there. Converters
     and FIFOs of an earlier run are dropped first. Exact: lanes change when an element
@@ -198,10 +220,15 @@ class FoldPass(ModulePass):
                 folds[op] = fast
             else:
                 raise self._unreachable(names[op], choices, folds, cycles)
+        joins = [op for op in folds if _joins(op)]
+        for op in joins:
+            # As narrow as is fast enough.
+            folds[op] = [min(folds[op], key=lambda fold: fold.simd)]
         solver = _Solver(folds)
-        arguments = list(function.body.block.args)
-        for argument in arguments:
+        for argument in function.body.block.args:
             _apply(solver, argument, solver.best_lanes(argument))
+        for op in joins:
+            _apply(solver, op.results[0], folds[op][0].pe)
         end = function.body.block.last_op
         assert end is not None
         function.function_type = FunctionType.from_lists(
@@ -235,7 +262,9 @@ class FoldPass(ModulePass):
             return self.max_cycles
         if pinned.lanes:
             return max(min(fold.cycles for fold in f) for f in folds.values())
-        return max(_DEFAULT_CYCLES, -(-_macs(function) // _DEFAULT_MACS_A_CYCLE))
+        fewest = max(min(fold.cycles for fold in f) for f in folds.values())
+        products = -(-_macs(function) // _DEFAULT_MACS_A_CYCLE)
+        return max(_DEFAULT_CYCLES, products, fewest)
 
     def _unreachable(
         self,

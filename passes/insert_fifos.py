@@ -7,26 +7,36 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from qdialect import qflow
 from qdialect.beats import DeadlockError
+from qdialect.streams import StreamType
 from qdialect.timing import MIN_FIFO_DEPTH, fifo_depths
 from qdialect.units import stream_functions, units
 
 
-def _wants_fifo(op: Operation) -> bool:
-    """Whether the unit's input comes from a unit, and it is not itself a connection.
+def _wants_fifo(op: Operation, operand: SSAValue) -> bool:
+    """Whether the stream `operand` of a unit comes through a FIFO.
 
-    A converter passes beats on at once: what it cannot, waits behind it. The first unit
-    takes its beats from outside.
+    Not from outside, nor from a sliding window, which gives its beats when they are
+    wanted. Converters and wires pass beats on at once: what they cannot, waits behind.
     """
-    return not isinstance(op, qflow.FifoOp | qflow.DwcOp | qflow.ForkOp) and isinstance(
-        op.operands[0].owner, Operation
+    passes_on = qflow.FifoOp | qflow.DwcOp | qflow.ForkOp | qflow.ReshapeOp
+    return (
+        isinstance(operand.type, StreamType)
+        and isinstance(operand.owner, Operation)
+        and not isinstance(op, passes_on)
+        and not (isinstance(operand.owner, qflow.SwuOp) and _gives_taps(operand.owner))
     )
+
+
+def _gives_taps(op: qflow.SwuOp) -> bool:
+    """Whether it reads a tap when one is wanted; if not, it stalls with its window."""
+    return not op.is_parallel
 
 
 def _remove_fifos(function: FuncOp) -> None:
@@ -38,16 +48,19 @@ def _remove_fifos(function: FuncOp) -> None:
 
 def _insert_fifos(function: FuncOp) -> None:
     for op in list(units(function)):
-        if _wants_fifo(op):
-            fifo = qflow.FifoOp(op.operands[0], MIN_FIFO_DEPTH)
-            fifo.location = op.location
-            Rewriter.insert_op(fifo, InsertPoint.before(op))
-            op.operands[0] = fifo.out
+        for index, operand in enumerate(op.operands):
+            if _wants_fifo(op, operand):
+                fifo = qflow.FifoOp(operand, MIN_FIFO_DEPTH)
+                fifo.location = op.location
+                Rewriter.insert_op(fifo, InsertPoint.before(op))
+                op.operands[index] = fifo.out
 
 
 @dataclass(frozen=True)
 class InsertFifosPass(ModulePass):
     """Put a FIFO in front of every unit that reads another one, behind any converter.
+
+    Only a unit that reads a sliding window gets none: the window waits in its store.
 
     Its depth is computed from the schedule of every beat, see `qdialect/timing.py`: the
     least with which frames follow each other in the cycles of the slowest unit, which

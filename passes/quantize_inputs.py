@@ -60,8 +60,8 @@ class QuantizeInputsPass(ModulePass):
     A network whose first layer multiplies raw real numbers has no integer form. Its
     input is rounded, half to even, to multiples of 2**-fraction in a word of `bits`
     bits, and saturates at the ends of the word. Inputs that a quantiser reads first are
-    left alone. This is the one pass that is not exact: the error of an input is at most
-    half a grid step, with the default less than that of float32 at 1.0.
+    left alone. Not exact: the error of an input is at most half a grid step, with the
+    default less than that of float32 at 1.0.
     """
 
     name = "quantize-inputs"

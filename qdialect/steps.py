@@ -44,14 +44,11 @@ def steps_of_table(values: Integers, table: Integers) -> Steps | None:
         return None
     falling: Booleans = np.logical_not(rises)
     low, high = int(table.min()), int(table.max())
-    count = high - low
-    rising = np.where(falling, high - table, table - low)
-    beyond = int(values[-1]) + 1
-    thresholds = np.full((table.shape[1], count), beyond, np.int64)
-    arguments = np.append(values, beyond)
-    for t in range(count):
-        # The first argument whose count exceeds t, or one beyond the last.
-        thresholds[:, t] = arguments[(rising <= t).sum(axis=0)]
+    rising = np.where(falling, high - table, table - low).T.copy()
+    counts = np.arange(high - low)
+    # The first argument whose count exceeds each, or one beyond the last.
+    first = [np.searchsorted(row, counts, "right") for row in rising]
+    thresholds = np.append(values, values[-1] + 1)[np.array(first, np.int64)]
     return Steps(thresholds, falling, low)
 
 

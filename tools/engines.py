@@ -21,6 +21,7 @@ from passes.quantize_inputs import QuantizeInputsPass
 from qdialect.calls import CallOp
 from qdialect.data import Array
 from qdialect.packed import PackedMatMulOp
+from qdialect.packed_maps import PackedConvOp
 from qdialect.units import stream_functions
 from tools.diagnostics import in_file
 from tools.frontends import load_module
@@ -51,7 +52,8 @@ def form_of(module: ModuleOp) -> str:
         return "circuit"
     if stream_functions(module):
         return "streams"
-    return "packed" if any(isinstance(op, PackedMatMulOp) for op in ops) else "integer"
+    packed = any(isinstance(op, PackedMatMulOp | PackedConvOp) for op in ops)
+    return "packed" if packed else "integer"
 
 
 def compile_for(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -13,6 +14,20 @@ from xdsl.utils.exceptions import DiagnosticException, VerifyException
 from tools.diagnostics import at_operation, in_file, is_diagnostic, one_line, raised
 from tools.mistakes import UserError
 from tools.opt.dominance import use_before_definition
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """A pass that has something to say about what it did."""
+
+    def remarks(self, module: ModuleOp) -> Sequence[str]:
+        """Lines about a module, after the pass was applied to it."""
+        ...
+
+
+def remarks_of(pass_: ModulePass, module: ModuleOp) -> Sequence[str]:
+    """What a pass, just applied, says about a module; nothing, for most passes."""
+    return pass_.remarks(module) if isinstance(pass_, Remarking) else ()
 
 
 def verify(module: ModuleOp, source: str, culprit: str = "") -> None:

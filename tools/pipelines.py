@@ -5,6 +5,7 @@ Importing this imports every pass; commands do so when a pipeline is asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -16,6 +17,7 @@ from passes.bitpack import BitpackPass
 from passes.choose_layout import ChooseLayoutPass
 from passes.convert_to_qflow import ConvertToQflowPass
 from passes.drop_unused_weights import DropUnusedWeightsPass
+from passes.fixed_point_batch_norm import FixedPointBatchNormPass
 from passes.floor_thresholds import FloorThresholdsPass
 from passes.fold import FoldPass
 from passes.fold_batch_norm import FoldBatchNormPass
@@ -84,7 +86,8 @@ def find_pipeline(
     Args:
         name: one of `PIPELINES`.
         options: options of its passes by name; an option goes to every pass that has
-            it.
+            it. `batch_norm` is `exact` or `fixedN`: batch norms in fixed point of N
+            bits (`fixed-point-batch-norm`).
 
     Raises:
         UsageError: there is no such pipeline or option, or a value does not fit.
@@ -93,16 +96,43 @@ def find_pipeline(
         raise UsageError(unknown("pipeline", name, PIPELINES))
     pipeline = PIPELINES[name]
     given = {key.replace("-", "_"): value for key, value in (options or {}).items()}
+    bits = _batch_norm_bits(name, given.pop("batch_norm", ("exact",)))
     known = {field.name for pass_ in pipeline.passes for field in fields(pass_)}
+    known.add("batch_norm")
     for key in given:
         if key not in known:
             dashed = [option.replace("_", "-") for option in known]
             text = unknown("option", key.replace("_", "-"), dashed)
             raise UsageError(f"pipeline '{name}': {text}")
-    return Pipeline(
-        pipeline.summary,
-        tuple(_with_options(pass_, given) for pass_ in pipeline.passes),
-    )
+    passes = tuple(_with_options(pass_, given) for pass_ in pipeline.passes)
+    if bits is not None:
+        passes = _with_fixed_point(passes, bits)
+    return Pipeline(pipeline.summary, passes)
+
+
+def _batch_norm_bits(name: str, value: ParameterListType) -> int | None:
+    """Bits of the words of batch norms, or None where they are exact."""
+    text = ",".join(map(str, value))
+    if text == "exact":
+        return None
+    if (found := re.fullmatch(r"fixed(\d+)", text)) is None:
+        raise UsageError(
+            f"pipeline '{name}': option 'batch-norm': expected exact or fixedN, such "
+            f"as fixed16, got {text or 'nothing'}"
+        )
+    return int(found[1])
+
+
+def _with_fixed_point(
+    passes: tuple[ModulePass, ...], bits: int
+) -> tuple[ModulePass, ...]:
+    """The passes with batch norms in fixed point before thresholds are floored."""
+    found: list[ModulePass] = []
+    for pass_ in passes:
+        if isinstance(pass_, FloorThresholdsPass):
+            found.append(FixedPointBatchNormPass(bits, max_table=pass_.max_table))
+        found.append(pass_)
+    return tuple(found)
 
 
 def _with_options(

@@ -35,6 +35,7 @@ PASSES = {
     "fold-batch-norm": "passes.fold_batch_norm:FoldBatchNormPass",
     "move-past-quantisers": "passes.move_past_quantisers:MovePastQuantisersPass",
     "lower-to-integer": "passes.lower_to_integer:LowerToIntegerPass",
+    "fixed-point-batch-norm": "passes.fixed_point_batch_norm:FixedPointBatchNormPass",
     "floor-thresholds": "passes.floor_thresholds:FloorThresholdsPass",
     "choose-layout": "passes.choose_layout:ChooseLayoutPass",
     "narrow-accumulators": "passes.narrow_accumulators:NarrowAccumulatorsPass",

@@ -121,3 +121,27 @@ def test_interrupted_it_leaves_nothing(folder: Path) -> None:
     assert process.returncode not in (0, None)
     assert "Traceback" not in said
     assert list(folder.iterdir()) == []
+
+
+def test_batch_norms_in_fixed_point_are_counted_and_everything_agrees(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["-o", "out", "--targets", "c", "--frames", "20"]
+    assert main([str(MODEL), *options, "--batch-norm", "fixed4"]) == 0
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert [a["engine"] for a in report["agreements"]] == ["integer level", "C"]
+    assert all(a["frames_equal"] == a["frames"] == 20 for a in report["agreements"])
+    notes = [note for note in report["notes"] if "in 4-bit fixed point" in note]
+    assert len(notes) == 2
+    output = capsys.readouterr().out
+    assert all(f"note: {note}" in output for note in notes)
+    assert "note: batch norms in fixed point: " in output
+    assert (folder / "out" / "ir" / "05-fixed-point-batch-norm.mlir").exists()
+
+
+def test_an_unknown_form_of_batch_norms_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(MODEL), "-o", "out", "--batch-norm", "fixed"]) == 2
+    assert "expected exact or fixedN, such as fixed16" in capsys.readouterr().err
+    assert not (folder / "out").exists()

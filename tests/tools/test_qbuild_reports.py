@@ -44,17 +44,17 @@ func.func @main(%x: tensor<1x6xf32>) -> tensor<1x3xf32>
 }
 """
 
-# The product of two activations: the C library computes it, no unit does.
-PRODUCT = """\
-func.func @main(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
+# The greatest activations themselves: the C library gives them, no unit does.
+GREATEST = """\
+func.func @main(%x: tensor<1x4xf32>) -> tensor<1x2xf32> {
   %one = qnn.constant <tensor<f32>, [1.0]>
   %zero = qnn.constant <tensor<f32>, [0.0]>
   %a = qnn.sign %x : tensor<1x4xf32> -> tensor<1x4x!qnn.bipolar>
-  %b = qnn.mul %a, %a
-    : tensor<1x4x!qnn.bipolar>, tensor<1x4x!qnn.bipolar> -> tensor<1x4xsi2> loc("square")
+  %b, %i = qnn.topk %a axis 1
+    : tensor<1x4x!qnn.bipolar> -> tensor<1x2x!qnn.bipolar>, tensor<1x2xui2> loc("best")
   %c = qnn.dequantize %b, %one, %zero
-    : tensor<1x4xsi2>, tensor<f32>, tensor<f32> -> tensor<1x4xf32>
-  func.return %c : tensor<1x4xf32>
+    : tensor<1x2x!qnn.bipolar>, tensor<f32>, tensor<f32> -> tensor<1x2xf32>
+  func.return %c : tensor<1x2xf32>
 }
 """
 
@@ -63,7 +63,7 @@ func.func @main(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "layer.mlir").write_text(LAYER)
-    (tmp_path / "product.mlir").write_text(PRODUCT)
+    (tmp_path / "greatest.mlir").write_text(GREATEST)
     return tmp_path
 
 
@@ -145,18 +145,18 @@ def test_a_difference_is_shown_and_is_an_error(
 def test_what_hardware_cannot_do_is_named_and_c_delivered(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert main(["product.mlir", "-o", "out"]) == 1
+    assert main(["greatest.mlir", "-o", "out"]) == 1
     output, message = capsys.readouterr()
     assert "NOT BUILT: sv: " in output
-    assert "qnn.mul (node 'square')" in message
-    assert "no unit computes it" in message
-    assert (folder / "out" / "c" / "product.c").is_file()
+    assert "qnn.topk (node 'best')" in message
+    assert "accepted is a use of its indices" in message
+    assert (folder / "out" / "c" / "greatest.c").is_file()
     assert not (folder / "out" / "sv").exists()
-    assert main(["product.mlir", "-o", "out", "--targets", "c"]) == 0
+    assert main(["greatest.mlir", "-o", "out", "--targets", "c"]) == 0
 
 
 def test_nothing_is_written_where_nothing_can_be_built(folder: Path):
-    assert main(["product.mlir", "-o", "out", "--targets", "sv"]) == 1
+    assert main(["greatest.mlir", "-o", "out", "--targets", "sv"]) == 1
     assert not (folder / "out").exists()
 
 

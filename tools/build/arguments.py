@@ -41,6 +41,7 @@ class Options:
         clock_mhz: clock of the circuit.
         target_fps: frames a second that the circuit shall reach; None for a usual one.
         folding: JSON file with PE and SIMD of units.
+        batch_norm: `exact`, or `fixedN` for batch norms in fixed point of N bits.
         inputs: input files, by name or in order.
         labels: file of the right classes.
         frames: frames to simulate, and to generate where no input is given.
@@ -55,6 +56,7 @@ class Options:
     clock_mhz: float
     target_fps: float | None
     folding: Path | None
+    batch_norm: str
     inputs: tuple[tuple[str | None, Path], ...]
     labels: Path | None
     frames: int
@@ -63,9 +65,17 @@ class Options:
     debug: bool
 
     @property
+    def integer_options(self) -> dict[str, ParameterListType]:
+        """Options for the passes down to the integer level."""
+        return {"batch_norm": (self.batch_norm,)}
+
+    @property
     def pass_options(self) -> dict[str, ParameterListType]:
         """Options for the passes of a pipeline."""
-        found: dict[str, ParameterListType] = {"clock_mhz": (self.clock_mhz,)}
+        found: dict[str, ParameterListType] = {
+            "clock_mhz": (self.clock_mhz,),
+            **self.integer_options,
+        }
         if self.target_fps is not None:
             found["target_fps"] = (self.target_fps,)
         if self.folding is not None:
@@ -93,6 +103,7 @@ def read_options(given: Sequence[str]) -> Options:
         clock_mhz=args.clock_mhz,
         target_fps=args.target_fps,
         folding=args.folding,
+        batch_norm=args.batch_norm,
         inputs=tuple(assignment(text) for text in args.input),
         labels=args.labels,
         frames=args.frames,
@@ -142,6 +153,12 @@ def _add_design(add: Add) -> None:
         metavar="F.json",
         type=Path,
         help='PE and SIMD of units: {"unit": {"pe": 8, "simd": 16}}',
+    )
+    add(
+        "--batch-norm",
+        metavar="HOW",
+        default="exact",
+        help="exact (default), or fixed16: k * x + h in 16 bits; says what it changes",
     )
 
 

@@ -11,6 +11,7 @@ from xdsl.passes import ModulePass
 
 from lowering.hw.verilate import SimulatorMissingError, find_simulator
 from lowering.interpreter.engine import Interpreter
+from passes.fixed_point_batch_norm import FixedPointBatchNormPass
 from passes.outline_core import OutlineCorePass
 from passes.quantize_inputs import QuantizeInputsPass
 from qdialect.data import Array
@@ -31,7 +32,7 @@ from tools.frontends import load_module
 from tools.generated_inputs import generate_inputs
 from tools.mistakes import UserError
 from tools.output import check_replaceable, write_directory
-from tools.passes_run import run_pass
+from tools.passes_run import run_pass, run_passes
 from tools.pipelines import find_pipeline
 from tools.raw_inputs import rounding_notes
 from tools.registry import build_registry
@@ -69,6 +70,7 @@ def build(options: Options) -> int:
 
 def _lower(options: Options) -> Workspace:
     """Read the network, bring it to the integer level, run it on the interpreter."""
+    pipeline = find_pipeline("bnn-integer", options.integer_options)
     progress = Progress()
     ctx = build_registry().context()
     report = Report(version_line("qbuild"), options.model, options.clock_mhz)
@@ -91,9 +93,17 @@ def _lower(options: Options) -> Workspace:
         report.notes += rounding_notes(entry, inputs, options.model)
         outputs = Interpreter(trained).run(inputs)
         step.result = f"{len(inputs[0]):,} frames"
-    passes = _up_to_core(find_pipeline("bnn-integer").passes)
+    passes = _up_to(OutlineCorePass, pipeline.passes)
+    if rounding := _up_to(FixedPointBatchNormPass, passes):
+        with progress.step("interpreter, batch norms in fixed point") as step:
+            run_passes(ctx, fixed := module.clone(), rounding, options.model)
+            exact, outputs = outputs, Interpreter(fixed).run(inputs)
+            found = compare_outputs("exact batch norms", outputs, exact)
+            step.result = f"{found.frames_equal:,} of {found.frames:,} frames unchanged"
+            report.notes.append(f"batch norms in fixed point: {step.result}")
     with progress.step("integer level") as step:
         stages.apply(module, passes, 1)
+        report.notes += stages.remarks
         report.layers = integer_layers(module)
         report.host = host_lines(module, options.model)
         step.result = f"{len(passes)} passes, {len(report.layers)} layers"
@@ -128,9 +138,14 @@ def _inputs(options: Options, function: FuncOp) -> tuple[list[Array], str]:
     return arrays, files
 
 
-def _up_to_core(passes: tuple[ModulePass, ...]) -> tuple[ModulePass, ...]:
-    kinds = [type(pass_) for pass_ in passes]
-    return passes[: kinds.index(OutlineCorePass) + 1]
+def _up_to(
+    kind: type[ModulePass], passes: tuple[ModulePass, ...]
+) -> tuple[ModulePass, ...]:
+    """The passes up to the one of that kind; () where there is none."""
+    for index, pass_ in enumerate(passes):
+        if isinstance(pass_, kind):
+            return passes[: index + 1]
+    return ()
 
 
 def design_name(model: str) -> str:

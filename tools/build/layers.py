@@ -6,6 +6,7 @@ Letters: MW inputs an output, MH outputs, PE rows and SIMD columns at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
@@ -13,9 +14,20 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from qdialect import qflow
 from qdialect.activation import LookupOp, ThresholdOp
+from qdialect.constants import is_constant
+from qdialect.convolution import ConvOp
 from qdialect.costs import Cost, unit_cost
+from qdialect.elementwise import AddOp, BinaryOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.location import source_name
+from qdialect.pooling import MaxPoolOp, SumPoolOp
+from qdialect.rearranging import (
+    ConcatOp,
+    DepthToSpaceOp,
+    PadOp,
+    SliceOp,
+    UpsampleOp,
+)
 from qdialect.selection import TopKOp
 from qdialect.streams import stream_type
 from qdialect.timing import (
@@ -27,6 +39,19 @@ from qdialect.timing import (
 from qdialect.types import element_of, is_level, shape_of, width_bits
 from qdialect.units import unit_names, units
 
+_ON_MAPS = (
+    MaxPoolOp,
+    SumPoolOp,
+    AddOp,
+    SubOp,
+    MulOp,
+    PadOp,
+    SliceOp,
+    ConcatOp,
+    UpsampleOp,
+    DepthToSpaceOp,
+)
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -34,9 +59,9 @@ class Layer:
 
     Attributes:
         name: of the node of the model, or of the unit.
-        kind: `matmul`, `threshold`, `lookup` or `topk`.
-        inputs: MW, or elements of a vector.
-        outputs: MH, or elements of a vector.
+        kind: what it computes: `matmul`, `conv`, `max_pool`, `threshold`, `add` ...
+        inputs: MW, of a convolution the elements of a window; or elements of a vector.
+        outputs: MH; or elements of a vector.
         weight_bits: bits of a weight; None where there are none.
         input_bits: bits of an input element.
         accumulator_bits: bits of the sums; None where there are none.
@@ -94,27 +119,33 @@ def integer_layers(module: ModuleOp) -> list[Layer]:
 
 def _integer_layer(op: Operation, number: int) -> Layer | None:
     name = source_name(op) or f"layer_{number}"
+    kind = op.name.removeprefix("qnn.")
     match op:
-        case MatMulOp() if is_level(element_of(op.out)):
+        case MatMulOp() | ConvOp() if is_level(element_of(op.out)):
             reader = _only_reader(op.out)
             steps = reader.thresholds if isinstance(reader, ThresholdOp) else None
+            rows, *inner = shape_of(op.weights)
             return Layer(
                 name=name,
-                kind="matmul",
-                inputs=shape_of(op.weights)[1],
-                outputs=shape_of(op.weights)[0],
+                kind=kind,
+                inputs=prod(inner),
+                outputs=rows,
                 weight_bits=width_bits(element_of(op.weights)),
                 input_bits=width_bits(element_of(op.input)),
                 accumulator_bits=width_bits(element_of(op.out)),
                 weights=_size(op.weights),
                 thresholds=0 if steps is None else _size(steps),
             )
-        case ThresholdOp() if not _follows_matmul(op):
-            return _elementwise(name, "threshold", op.input, _size(op.thresholds))
+        case ThresholdOp() if not _follows_product(op):
+            return _elementwise(name, kind, op.input, op.out, _size(op.thresholds))
         case LookupOp():
-            return _elementwise(name, "lookup", op.input, _size(op.table))
+            return _elementwise(name, kind, op.input, op.out, _size(op.table))
         case TopKOp() if is_level(element_of(op.input)):
-            return _elementwise(name, "topk", op.input, 0)
+            return _elementwise(name, kind, op.input, op.indices, 0)
+        case BinaryOp() if is_constant(op.lhs) or is_constant(op.rhs):
+            return None
+        case _ if isinstance(op, _ON_MAPS) and is_level(element_of(op.results[0])):
+            return _elementwise(name, kind, op.operands[0], op.results[0], 0)
         case _:
             return None
 
@@ -124,24 +155,23 @@ def _only_reader(value: SSAValue) -> Operation | None:
     return uses[0].operation if len(uses) == 1 else None
 
 
-def _follows_matmul(op: ThresholdOp) -> bool:
-    return isinstance(op.input.owner, MatMulOp) and _only_reader(op.input) is op
+def _follows_product(op: ThresholdOp) -> bool:
+    product = isinstance(op.input.owner, MatMulOp | ConvOp)
+    return product and _only_reader(op.input) is op
 
 
 def _size(value: SSAValue) -> int:
-    size = 1
-    for extent in shape_of(value):
-        size *= extent
-    return size
+    return prod(shape_of(value))
 
 
-def _elementwise(name: str, kind: str, value: SSAValue, thresholds: int) -> Layer:
-    length = shape_of(value)[-1]
+def _elementwise(
+    name: str, kind: str, value: SSAValue, out: SSAValue, thresholds: int
+) -> Layer:
     return Layer(
         name=name,
         kind=kind,
-        inputs=length,
-        outputs=length,
+        inputs=shape_of(value)[-1],
+        outputs=shape_of(out)[-1],
         weight_bits=None,
         input_bits=width_bits(element_of(value)),
         accumulator_bits=None,
@@ -162,7 +192,7 @@ def _stream_layer(op: Operation, name: str) -> Layer | None:
     accumulator: Attribute | None = None
     weights = thresholds = 0
     match op:
-        case qflow.MvuOp():
+        case qflow.MvuOp() | qflow.VvuOp():
             weight, accumulator = element_of(op.weights), op.accumulator
             weights = _size(op.weights)
             thresholds = 0 if op.thresholds is None else _size(op.thresholds)
@@ -170,16 +200,17 @@ def _stream_layer(op: Operation, name: str) -> Layer | None:
             thresholds = _size(op.thresholds)
         case qflow.LookupOp():
             thresholds = _size(op.table)
-        case qflow.TopKOp():
-            pass
-        case _:
+        case qflow.FifoOp() | qflow.DwcOp() | qflow.ForkOp() | qflow.ReshapeOp():
             return None
+        case _:
+            pass
     source, out = stream_type(op.operands[0]), stream_type(op.results[0])
-    kind = op.name.removeprefix("qflow.").replace("mvu", "matmul")
     return Layer(
         name=name,
-        kind=kind,
-        inputs=source.elements,
+        kind=_stream_kind(op),
+        inputs=shape_of(op.weights)[1]
+        if isinstance(op, qflow.VvuOp)
+        else source.elements,
         outputs=out.elements,
         weight_bits=None if weight is None else width_bits(weight),
         input_bits=source.element_bits,
@@ -190,6 +221,19 @@ def _stream_layer(op: Operation, name: str) -> Layer | None:
         simd=source.lanes,
         cycles=unit_cycles(op),
     )
+
+
+def _stream_kind(op: Operation) -> str:
+    """What a unit is called in the table; a product for each pixel is a convolution."""
+    match op:
+        case qflow.MvuOp():
+            return "conv" if stream_type(op.out).vectors > 1 else "matmul"
+        case qflow.VvuOp():
+            return "conv"
+        case qflow.PoolOp():
+            return f"{op.kind.data}_pool"
+        case _:
+            return op.name.removeprefix("qflow.")
 
 
 def predict(function: FuncOp) -> Streaming:

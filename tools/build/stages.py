@@ -10,11 +10,11 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.printer import Printer
 
-from tools.passes_run import run_pass
+from tools.passes_run import remarks_of, run_pass
 
 
 class Stages:
-    """Runs passes and keeps what stands after each, by file name.
+    """Runs passes, keeps what stands after each, by file name, and what they say.
 
     Args:
         ctx: the dialects.
@@ -25,6 +25,7 @@ class Stages:
         self._ctx = ctx
         self._source = source
         self.files: dict[str, str] = {}
+        self.remarks: list[str] = []
 
     def keep(self, number: int, name: str, module: ModuleOp) -> None:
         """Keep a module as `NN-name.mlir`, with its locations."""
@@ -42,4 +43,5 @@ class Stages:
         """
         for number, pass_ in enumerate(passes, first_number):
             run_pass(self._ctx, module, pass_, self._source)
+            self.remarks += remarks_of(pass_, module)
             self.keep(number, pass_.name, module)

@@ -31,7 +31,7 @@ from tools.frontends import STDIN, frontend_of, read_module, read_source
 from tools.mistakes import UsageError, UserError
 from tools.opt.verify_each import VerifyEach
 from tools.output import check_replaceable, write_directory, write_file
-from tools.passes_run import run_pass, verify
+from tools.passes_run import remarks_of, run_pass, verify
 from tools.plugins import load_plugin
 from tools.registry import Registry, build_registry
 from tools.signature import assignment
@@ -190,6 +190,8 @@ class _Run:
                 debug=args.debug,
                 check=not args.disable_verify,
             )
+            for line in remarks_of(pass_, module):
+                print(f"qopt: {pass_.name}: {line}", file=sys.stderr)
             if args.time_passes:
                 seconds = time.perf_counter() - start
                 print(f"{pass_.name}: {seconds:.3f} s", file=sys.stderr)
