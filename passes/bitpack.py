@@ -24,6 +24,7 @@ from qdialect.constants import (
     WeightOp,
     constant_array,
 )
+from qdialect.convolution import ConvOp
 from qdialect.data import Array, TensorDataAttr
 from qdialect.linear import MatMulOp
 from qdialect.location import source_name
@@ -34,7 +35,16 @@ from qdialect.packed import (
     PackOp,
     UnpackOp,
 )
+from qdialect.packed_maps import (
+    PackedConvOp,
+    PackedMaxPoolOp,
+    PackedReshapeOp,
+    keeps_words,
+    max_is_or,
+)
+from qdialect.pooling import MaxPoolOp
 from qdialect.popcount import popcount_sum
+from qdialect.shaping import ReshapeOp
 from qdialect.types import (
     AnyTensor,
     BipolarType,
@@ -42,9 +52,11 @@ from qdialect.types import (
     element_of,
     integer_type_for,
     is_level,
+    shape_of,
     tensor_type,
     width_bits,
 )
+from qdialect.windows import numbers
 
 
 def tightest_element(values: Array, element: Attribute) -> Attribute:
@@ -91,19 +103,24 @@ class CancelUnpack(RewritePattern):
 
 @dataclass(frozen=True)
 class BitpackPass(ModulePass):
-    """Compute integer `qnn.matmul` of constant weights by popcounts, where that pays.
+    """Compute integer products of constant weights by popcounts, where that pays.
 
     1. Weights get the narrowest type that holds them: bipolar, ternary, uiN or siN.
-    2. A product that takes at most `max_popcounts` popcounts for a word of its inputs
-       becomes `qnn.packed_matmul`; others, such as 8-bit by 8-bit, are left.
-    3. Its weights become a symbol of words, in panels of `panel` rows; symbols of
+    2. A `qnn.matmul` that takes at most `max_popcounts` popcounts for a word of its
+       inputs becomes `qnn.packed_matmul`; a `qnn.conv` with channels last and one group
+       becomes `qnn.packed_conv`, where the words of a pixel are filled as well as that
+       asks for. Others, such as 8-bit by 8-bit, are left.
+    3. Their weights become a symbol of words, in panels of `panel` rows; symbols of
        weights that nothing reads any more are erased.
-    4. Its input is packed once, whatever number of products reads it.
-    5. `pack(unpack(x))` and `unpack(pack(x))` cancel.
+    4. Their input is packed once, whatever number of products reads it.
+    5. What stands between two of them stays packed: a `qnn.max_pool` of bipolar
+       or ui1 maps becomes `qnn.packed_max_pool`, and a `qnn.reshape` that leaves all
+       words whole becomes `qnn.packed_reshape`.
+    6. `pack(unpack(x))` and `unpack(pack(x))` cancel.
 
     Exact: every factor of a plane, and so every sum, is an integer (the equations are
     those of `qnn.packed_matmul`), and the bits that pad a word are 0 on both sides,
-    which adds to no popcount.
+    which adds to no popcount. Of two bipolar or ui1 values the greater has bit 1.
     """
 
     name = "bitpack"
@@ -118,11 +135,7 @@ class BitpackPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         self._check_options()
-        packing = _Packing(op, self)
-        for inner in list(op.walk()):
-            if isinstance(inner, MatMulOp) and is_level(element_of(inner.out)):
-                packing.pack_product(inner)
-        packing.erase_unread()
+        _Packing(op, self).run()
         PatternRewriteWalker(
             GreedyRewritePatternApplier(
                 [CancelPack(), CancelUnpack()], dce_enabled=False
@@ -144,6 +157,14 @@ class BitpackPass(ModulePass):
             )
 
 
+@dataclass(frozen=True)
+class _Weights:
+    """Constant weights of a product, and the type they are packed in."""
+
+    values: Array
+    element: Attribute
+
+
 class _Packing:
     """The rewriting of one module, and what it has packed so far."""
 
@@ -155,33 +176,70 @@ class _Packing:
             for symbol in module.body.block.ops
             if (attribute := getattr(symbol, "sym_name", None)) is not None
         }
+        self._products: dict[Operation, _Weights] = {}
         self._symbols: dict[tuple[str, Attribute], str] = {}
         self._packed_inputs: dict[SSAValue, SSAValue] = {}
-        self._replaced: list[Operation] = []
+        self._replaced: set[Operation] = set()
 
-    def pack_product(self, op: MatMulOp) -> None:
-        """Rewrite one product, or leave it where popcounts do not pay."""
+    def run(self) -> None:
+        """Choose the products, rewrite them, and erase what nothing reads any more."""
+        for inner in self._module.walk():
+            if (
+                isinstance(inner, MatMulOp | ConvOp)
+                and (weights := self._packable(inner)) is not None
+            ):
+                self._products[inner] = weights
+        for inner, weights in list(self._products.items()):
+            assert isinstance(inner, MatMulOp | ConvOp)
+            self._pack_product(inner, weights)
+        self._erase_unread()
+
+    def _packable(self, op: MatMulOp | ConvOp) -> _Weights | None:
+        """The weights of a product that popcounts pay for, else None."""
+        if not is_level(element_of(op.out)):
+            return None
         values = constant_array(op.weights)
         if values is None:
-            return
+            return None
         element = tightest_element(values, element_of(op.weights))
-        plan = popcount_sum(element_of(op.input), element)
-        if len(plan.terms) > self._options.max_popcounts:
-            return
-        shape = tensor_type(op.weights).get_shape()
-        weights = self._load_packed(op, values, TensorType(element, shape))
+        popcounts = len(popcount_sum(element_of(op.input), element).terms)
+        most = self._options.max_popcounts
+        if isinstance(op, ConvOp):
+            if not op.is_channels_last or op.group_count != 1:
+                return None
+            # A word that is partly filled takes as many popcounts as a full one.
+            word_bits = self._options.word_bits
+            popcounts *= -(-op.channels // word_bits) * word_bits
+            most *= op.channels
+        return _Weights(values, element) if popcounts <= most else None
+
+    def _pack_product(self, op: MatMulOp | ConvOp, constant: _Weights) -> None:
+        weights = self._load_packed(op, constant)
         input = self._packed_input(op.input)
-        product = PackedMatMulOp(input, weights, op.out.type)
+        product: PackedMatMulOp | PackedConvOp
+        if isinstance(op, MatMulOp):
+            product = PackedMatMulOp(input, weights, op.out.type)
+        else:
+            product = PackedConvOp(
+                input,
+                weights,
+                op.out.type,
+                strides=numbers(op.strides),
+                pads=numbers(op.pads),
+                dilations=numbers(op.dilations),
+                stretch=() if op.stretch is None else numbers(op.stretch),
+            )
         weights.location = product.location = op.location
         product.out.name_hint = op.out.name_hint
         Rewriter.insert_op((weights, product), InsertPoint.before(op))
         op.out.replace_all_uses_with(product.out)
         if isinstance(op.weights.owner, Operation):
-            self._replaced.append(op.weights.owner)
+            self._replaced.add(op.weights.owner)
         op.detach()
         op.erase()
 
-    def _load_packed(self, op: MatMulOp, values: Array, tensor: AnyTensor) -> LoadOp:
+    def _load_packed(self, op: MatMulOp | ConvOp, weights: _Weights) -> LoadOp:
+        tensor: AnyTensor = TensorType(weights.element, shape_of(op.weights))
         rows = tensor.get_shape()[0]
         panel = min(self._options.panel, max(rows, 1))
         type_ = PackedType(tensor, IntAttr(self._options.word_bits), IntAttr(panel))
@@ -190,7 +248,7 @@ class _Packing:
         if original is not None and (original, type_) in self._symbols:
             return LoadOp(self._symbols[original, type_], type_)
         name = self._new_name(f"{original or _symbol_for(op)}_packed")
-        words = pack_words(values, type_)
+        words = pack_words(weights.values, type_)
         data = TensorDataAttr.from_numpy(words, type_.storage.element_type)
         symbol = WeightOp(name, data)
         symbol.location = op.location
@@ -207,29 +265,68 @@ class _Packing:
         return name
 
     def _packed_input(self, value: SSAValue) -> SSAValue:
+        """The words of a value, from as far up as it stays packed."""
         if value not in self._packed_inputs:
-            word = IntAttr(self._options.word_bits)
-            pack = PackOp(value, PackedType(tensor_type(value), word, IntAttr(1)))
+            packing = self._packing_of(value)
             owner = value.owner
             if isinstance(owner, Operation):
-                pack.location = owner.location
+                packing.location = owner.location
                 place = InsertPoint.after(owner)
             else:
                 place = InsertPoint.at_start(owner)
-            Rewriter.insert_op(pack, place)
-            self._packed_inputs[value] = pack.out
+            Rewriter.insert_op(packing, place)
+            self._packed_inputs[value] = packing.out
         return self._packed_inputs[value]
 
-    def erase_unread(self) -> None:
-        """Erase the constants whose last reader was a product that is packed now."""
+    def _packing_of(
+        self, value: SSAValue
+    ) -> PackOp | PackedMaxPoolOp | PackedReshapeOp:
+        """The op that gives the words of a value."""
+        type_ = self._type_of(value)
+        owner = value.owner
+        if not isinstance(owner, MaxPoolOp | ReshapeOp) or not self._is_bypassed(owner):
+            return PackOp(value, type_)
+        self._replaced.add(owner)
+        input = self._packed_input(owner.input)
+        if isinstance(owner, ReshapeOp):
+            return PackedReshapeOp(input, type_)
+        return PackedMaxPoolOp(
+            input,
+            type_,
+            kernel=numbers(owner.kernel),
+            strides=numbers(owner.strides),
+            pads=numbers(owner.pads),
+            dilations=numbers(owner.dilations),
+        )
+
+    def _is_bypassed(self, op: MaxPoolOp | ReshapeOp) -> bool:
+        """Whether an op has a packed form, and nothing needs its elements."""
+        shape = shape_of(op.out)
+        if isinstance(op, ReshapeOp):
+            if not keeps_words(self._type_of(op.input), shape):
+                return False
+        elif not op.is_channels_last or not max_is_or(element_of(op.out)):
+            return False
+        return all(
+            user in self._products
+            or (isinstance(user, MaxPoolOp | ReshapeOp) and self._is_bypassed(user))
+            for user in (use.operation for use in op.out.uses)
+        )
+
+    def _type_of(self, value: SSAValue) -> PackedType:
+        word = IntAttr(self._options.word_bits)
+        return PackedType(tensor_type(value), word, IntAttr(1))
+
+    def _erase_unread(self) -> None:
+        """Erase what was read by nothing but products that are packed now."""
         symbols = {
             symbol.sym_name.data: symbol
             for symbol in self._module.body.block.ops
             if isinstance(symbol, WeightOp)
         }
         names: set[str] = set()
-        for source in dict.fromkeys(self._replaced):
-            if not source.results[0].uses:
+        for source in reversed(list(self._module.walk())):
+            if source in self._replaced and not source.results[0].uses:
                 if isinstance(source, LoadOp):
                     names.add(source.weight.string_value())
                 source.detach()
@@ -244,7 +341,7 @@ class _Packing:
             symbols[name].erase()
 
 
-def _symbol_for(op: MatMulOp) -> str:
+def _symbol_for(op: MatMulOp | ConvOp) -> str:
     """A name for weights that had none."""
     name = source_name(op)
     return (

@@ -16,18 +16,19 @@ from qdialect.data import Array, TensorDataAttr
 from qdialect.types import element_of
 
 
-def constant_like(value: SSAValue, array: Array) -> SSAValue:
+def constant_like(value: SSAValue, array: Array, suffix: str = "last") -> SSAValue:
     """A constant of the element type of `value`, with other elements, beside it.
 
-    Where `value` is loaded from a symbol, the new one is too, and readers that are
-    given the same elements share it; `drop-unused-weights` removes the old one.
+    Where `value` is loaded from a symbol, the new one is too, named after it and
+    `suffix`, and readers that are given the same elements share it;
+    `drop-unused-weights` removes the old one.
     """
     owner = value.owner
     assert isinstance(owner, ConstantOp | LoadOp)
     data = TensorDataAttr.from_numpy(array, element_of(value))
     new: Operation
     if isinstance(owner, LoadOp) and (old := weight_of(owner)) is not None:
-        new = LoadOp(_symbol(old, data), data.type)
+        new = LoadOp(_symbol(old, data, suffix), data.type)
     else:
         new = ConstantOp(data)
     new.location = owner.location
@@ -35,9 +36,9 @@ def constant_like(value: SSAValue, array: Array) -> SSAValue:
     return new.results[0]
 
 
-def _symbol(old: WeightOp, data: TensorDataAttr) -> str:
+def _symbol(old: WeightOp, data: TensorDataAttr, suffix: str) -> str:
     """The name of a weight with this value, made beside `old` where there is none."""
-    stem = f"{old.sym_name.data}_last"
+    stem = f"{old.sym_name.data}_{suffix}"
     taken: set[str] = set()
     for op in containing_module(old).walk():
         if isinstance(op, WeightOp):

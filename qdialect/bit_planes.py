@@ -26,8 +26,8 @@ def _bits_of(levels: Array, type_: PackedType) -> Array:
 def pack_words(levels: Array, type_: PackedType) -> Array:
     """Storage of `type_` for levels [.., K], any number of frames along the first axis.
 
-    With panels the levels are the whole matrix [MH, MW] and the result is
-    [ceil(MH / R), planes, words, R]; else it is [.., planes, words].
+    With panels the levels are all weights [rows, .., K] and the result is
+    [ceil(rows / R), .., planes, words, R]; else it is [.., planes, words].
     """
     word_bits, panel = type_.word.data, type_.panel.data
     bits = _bits_of(levels, type_).astype(np.uint8)
@@ -37,9 +37,9 @@ def pack_words(levels: Array, type_: PackedType) -> Array:
     words = octets.view(f"<u{word_bits // 8}")
     if panel == 1:
         return words
-    words = np.pad(words, [(0, -len(words) % panel), (0, 0), (0, 0)])
-    tiles = words.reshape(-1, panel, type_.planes, type_.words)
-    return np.ascontiguousarray(tiles.transpose(0, 2, 3, 1))
+    words = np.pad(words, [(0, -len(words) % panel)] + [(0, 0)] * (words.ndim - 1))
+    tiles = words.reshape(-1, panel, *words.shape[1:])
+    return np.ascontiguousarray(np.moveaxis(tiles, 1, -1))
 
 
 def plane_words(storage: Array, type_: PackedType) -> Array:
@@ -47,8 +47,8 @@ def plane_words(storage: Array, type_: PackedType) -> Array:
     if type_.panel.data == 1:
         return storage
     rows = type_.tensor.get_shape()[0]
-    flat = storage.transpose(0, 3, 1, 2).reshape(-1, type_.planes, type_.words)
-    return flat[:rows]
+    tiles = np.moveaxis(storage, -1, 1)
+    return tiles.reshape(-1, *storage.shape[1:-1])[:rows]
 
 
 def unpack_words(storage: Array, type_: PackedType) -> Array:

@@ -41,10 +41,11 @@ class PackedType(ParametrizedAttribute, TypeAttribute):
     - ternary: two planes, first the non-zero mask, then the positive bit;
     - uiN, siN: N planes, least significant first (the last of siN counts negative).
 
-    The bits of the last word above K are 0. With panel R the rows of a matrix are
-    interleaved: words of R successive rows stand side by side, so that a kernel which
-    computes R outputs at once reads its weights in order. Rows are padded with zero
-    words to a multiple of R. R = 1 is plain row-major order.
+    The bits of the last word above K are 0. With panel R the rows of a matrix [MH, MW],
+    or those of a convolution's weights [O, .., C], are interleaved: words of R
+    successive rows stand side by side, so that a kernel which computes R outputs at
+    once reads its weights in order. Rows are padded with zero words to a multiple of R.
+    R = 1 is plain row-major order.
     """
 
     name = "qnn.packed"
@@ -88,8 +89,10 @@ class PackedType(ParametrizedAttribute, TypeAttribute):
                 "a packed tensor needs an axis and elements !qnn.bipolar, "
                 f"!qnn.ternary, siN or uiN, got {self.tensor}"
             )
-        if self.panel.data != 1 and len(self.tensor.get_shape()) != 2:
-            raise VerifyException(f"panels need a matrix [MH, MW], got {self.tensor}")
+        if self.panel.data != 1 and len(self.tensor.get_shape()) < 2:
+            raise VerifyException(
+                f"panels need rows, [MH, MW] or [O, .., C], got {self.tensor}"
+            )
 
     @property
     def planes(self) -> int:
@@ -105,14 +108,15 @@ class PackedType(ParametrizedAttribute, TypeAttribute):
     def storage(self) -> AnyTensor:
         """The tensor of words that holds the planes.
 
-        Shape [.., planes, words]; with panels [rows / R, planes, words, R].
+        Shape [.., planes, words]; with panels [rows / R, .., planes, words, R].
         """
         leading = self.tensor.get_shape()[:-1]
         word = unsigned(self.word.data)
         if self.panel.data == 1:
             return TensorType(word, (*leading, self.planes, self.words))
         panels = -(-leading[0] // self.panel.data)
-        return TensorType(word, (panels, self.planes, self.words, self.panel.data))
+        inner = (*leading[1:], self.planes, self.words)
+        return TensorType(word, (panels, *inner, self.panel.data))
 
 
 def packed_type(value: SSAValue) -> PackedType:

@@ -10,6 +10,7 @@ from qdialect.data import RawBytes, TensorDataAttr
 from qdialect.elementwise import ELEMENTWISE_OPS
 from qdialect.linear import MatMulOp
 from qdialect.packed import PackedMatMulOp, PackedType, PackOp, UnpackOp
+from qdialect.packed_maps import PackedConvOp, PackedMaxPoolOp, PackedReshapeOp
 from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.quantisers import DequantizeOp, QuantizeOp, RoundingAttr, SignOp
 from qdialect.rearranging import (
@@ -53,6 +54,9 @@ Qnn = Dialect(
         PackOp,
         UnpackOp,
         PackedMatMulOp,
+        PackedConvOp,
+        PackedMaxPoolOp,
+        PackedReshapeOp,
     ],
     [
         BipolarType,

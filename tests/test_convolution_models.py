@@ -17,7 +17,9 @@ from shared_models import (
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
+from lowering.c.engine import CEngine
 from lowering.interpreter.engine import Interpreter
+from passes.bitpack import BitpackPass
 from passes.quantize_inputs import QuantizeInputsPass
 from qdialect.data import Array
 from qdialect.shaping import TransposeOp
@@ -88,6 +90,15 @@ def test_core_is_integer_and_has_no_transpose(model: SharedModel) -> None:
     results = [value for op in ops for value in op.results]
     assert results
     assert all(is_level(element_of(value)) for value in results)
+
+
+@models
+def test_c(model: SharedModel) -> None:
+    """On packed words where that pays, compiled: equal to the integer level."""
+    frames = model.golden().inputs[:100]
+    module = apply(integer(model.path), BitpackPass())
+    (found,) = Interpreter(module, core=CEngine(module)).run([frames])
+    np.testing.assert_array_equal(found, run(integer(model.path), frames))
 
 
 @pytest.mark.slow

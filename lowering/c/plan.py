@@ -16,16 +16,36 @@ from lowering.c.errors import refusal
 from lowering.c.scalars import CType
 from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.constants import LoadOp, constant_data
+from qdialect.convolution import ConvOp
 from qdialect.data import TensorDataAttr
 from qdialect.elementwise import AddOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.packed import PackedMatMulOp, PackOp, UnpackOp
+from qdialect.packed_maps import PackedConvOp, PackedMaxPoolOp, PackedReshapeOp
+from qdialect.pooling import MaxPoolOp, SumPoolOp
+from qdialect.rearranging import (
+    ConcatOp,
+    DepthToSpaceOp,
+    PadOp,
+    SliceOp,
+    UpsampleOp,
+)
 from qdialect.selection import TopKOp
 from qdialect.shaping import ReshapeOp, TransposeOp
 from qdialect.types import AnyTensor
 
 Elementwise = ThresholdOp | LookupOp | AddOp | SubOp | MulOp
-Head = MatMulOp | PackedMatMulOp | UnpackOp | TransposeOp
+Rearranging = TransposeOp | PadOp | ConcatOp | SliceOp | UpsampleOp | DepthToSpaceOp
+Convolution = ConvOp | PackedConvOp
+Head = (
+    MatMulOp
+    | PackedMatMulOp
+    | Convolution
+    | UnpackOp
+    | MaxPoolOp
+    | SumPoolOp
+    | Rearranging
+)
 
 
 @dataclass(eq=False)
@@ -66,6 +86,7 @@ class Loop:
         pack: the operation that packs the elements, or None where they are stored.
         shape: the tensor's shape.
         out: where the result goes.
+        scratch: memory for a window of a convolution, where one needs it.
     """
 
     source: Operation
@@ -75,6 +96,7 @@ class Loop:
     pack: PackOp | None
     shape: tuple[int, ...]
     out: Buffer
+    scratch: Buffer | None = None
 
     @property
     def ops(self) -> tuple[Operation, ...]:
@@ -104,7 +126,31 @@ class Selection:
         return (self.source.input,)
 
 
-Step = Loop | Selection
+@dataclass
+class PackedPool:
+    """A step that takes the OR of the words of each window."""
+
+    source: PackedMaxPoolOp
+    out: Buffer
+
+    def reads(self) -> tuple[SSAValue, ...]:
+        """Values that it reads from memory."""
+        return (self.source.input,)
+
+
+Step = Loop | Selection | PackedPool
+
+
+def written(step: Step) -> list[Buffer]:
+    """The buffers that a step writes, its scratch among them."""
+    match step:
+        case Loop():
+            places = [step.out, step.scratch]
+        case Selection():
+            places = [step.values, step.indices]
+        case PackedPool():
+            places = [step.out]
+    return [place for place in places if place is not None]
 
 
 @dataclass
@@ -155,12 +201,12 @@ class Plan:
 
     def arena(self) -> list[Buffer]:
         """Buffers that stand in the arena, each once, in order of their first use."""
-        computed = dict.fromkeys(self.buffers.values())
+        computed = dict.fromkeys(b for step in self.steps for b in written(step))
         return [buffer for buffer in computed if buffer.name is None]
 
 
 def origin(value: SSAValue) -> SSAValue:
     """The value whose memory `value` shares: a reshape moves nothing."""
-    while isinstance(value.owner, ReshapeOp):
+    while isinstance(value.owner, ReshapeOp | PackedReshapeOp):
         value = value.owner.input
     return value

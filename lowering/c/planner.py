@@ -11,31 +11,53 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 from lowering.c.errors import CError, refusal
 from lowering.c.plan import (
     Buffer,
+    Convolution,
     Elementwise,
     Head,
     Loop,
+    PackedPool,
     Plan,
     Selection,
-    Step,
     origin,
+    written,
 )
 from lowering.c.scalars import element_ctype, word_ctype
+from lowering.c.window_vector import window_vector
 from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.calls import CallOp
 from qdialect.constants import is_constant
+from qdialect.convolution import ConvOp
 from qdialect.elementwise import AddOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.packed import PackedMatMulOp, PackedType, PackOp, UnpackOp, packed_type
+from qdialect.packed_maps import PackedConvOp, PackedMaxPoolOp, PackedReshapeOp
+from qdialect.pooling import MaxPoolOp, SumPoolOp
+from qdialect.rearranging import (
+    ConcatOp,
+    DepthToSpaceOp,
+    PadOp,
+    SliceOp,
+    UpsampleOp,
+)
 from qdialect.selection import TopKOp
 from qdialect.shaping import ReshapeOp, TransposeOp
-from qdialect.types import shape_of, tensor_type
+from qdialect.types import element_of, shape_of, tensor_type
 
 # Heads and bodies whose elements the next operation can take as they come.
 _GIVES_ELEMENTS = (
     MatMulOp,
     PackedMatMulOp,
+    ConvOp,
+    PackedConvOp,
     UnpackOp,
     TransposeOp,
+    MaxPoolOp,
+    SumPoolOp,
+    PadOp,
+    ConcatOp,
+    SliceOp,
+    UpsampleOp,
+    DepthToSpaceOp,
     ThresholdOp,
     LookupOp,
     AddOp,
@@ -44,8 +66,10 @@ _GIVES_ELEMENTS = (
 )
 _TAKES_ELEMENTS = (ThresholdOp, LookupOp, AddOp, SubOp, MulOp, PackOp)
 _ACCEPTED = (
-    "qnn.matmul, qnn.packed_matmul, qnn.threshold, qnn.lookup, qnn.add, qnn.sub, "
-    "qnn.mul, qnn.pack, qnn.unpack, qnn.reshape, qnn.transpose and qnn.topk"
+    "qnn.matmul, qnn.conv, qnn.threshold, qnn.lookup, qnn.add, qnn.sub, qnn.mul, packed "
+    "forms of these, qnn.pack, qnn.unpack, qnn.max_pool, qnn.sum_pool, qnn.pad, "
+    "qnn.concat, qnn.slice, qnn.upsample, qnn.depth_to_space, qnn.reshape, "
+    "qnn.transpose and qnn.topk"
 )
 
 
@@ -144,7 +168,7 @@ class _Planner:
 
     def _add(self, op: Operation) -> None:
         match op:
-            case ReturnOp() | ReshapeOp():
+            case ReturnOp() | ReshapeOp() | PackedReshapeOp():
                 pass
             case _ if all(is_constant(result) for result in op.results) and op.results:
                 pass
@@ -152,6 +176,8 @@ class _Planner:
                 values = self._out(op, op.values)
                 indices = self._out(op, op.indices) if op.indices.uses else None
                 self.plan.steps.append(Selection(op, values, indices))
+            case PackedMaxPoolOp():
+                self.plan.steps.append(PackedPool(op, self._out(op, op.out)))
             case PackOp():
                 self._add_loop(op, op.out)
             case _ if isinstance(op, _GIVES_ELEMENTS):
@@ -178,12 +204,15 @@ class _Planner:
             stream = streamed_operand(body[0]) if body else shaped
         out = self._out(last, result)
         shape = shape_of(shaped) or (1,)
-        self.plan.steps.append(Loop(last, head, stream, body, pack, shape, out))
+        scratch = _scratch(head) if isinstance(head, Convolution) else None
+        self.plan.steps.append(
+            Loop(last, head, stream, body, pack, shape, out, scratch)
+        )
 
     def _find_lifetimes(self) -> None:
         plan = self.plan
         for index, step in enumerate(plan.steps):
-            for buffer in _written(step):
+            for buffer in written(step):
                 buffer.first = buffer.last = index
         for index, step in enumerate(plan.steps):
             for value in step.reads():
@@ -192,9 +221,14 @@ class _Planner:
                     place.last = max(place.last, index)
 
 
-def _written(step: Step) -> list[Buffer]:
-    places = [step.out] if isinstance(step, Loop) else [step.values, step.indices]
-    return [place for place in places if place is not None]
+def _scratch(op: Convolution) -> Buffer | None:
+    """Memory for one window, where windows do not stand in the map as they are."""
+    vector = window_vector(op)
+    if vector.stands_in_map:
+        return None
+    if isinstance(op, PackedConvOp):
+        return Buffer(word_ctype(packed_type(op.input).word.data), vector.size)
+    return Buffer(element_ctype(op, element_of(op.input)), vector.size)
 
 
 def _buffer(op: Operation, value: SSAValue, name: str | None) -> Buffer:

@@ -16,10 +16,11 @@ from lowering.c.functions import Functions
 from lowering.c.header import header
 from lowering.c.interface import Interface, ports_of
 from lowering.c.kernels.loops import write_loop
+from lowering.c.kernels.packed_convolution import packed_pool
 from lowering.c.kernels.popcount import count_macro
 from lowering.c.kernels.selection import selection
 from lowering.c.names import check_prefix, comment_text, describe
-from lowering.c.plan import Buffer, Loop, Plan, Step
+from lowering.c.plan import Buffer, Loop, Plan, Selection, Step
 from lowering.c.planner import integer_function, make_plan
 from lowering.c.self_test import Frames, self_test
 from lowering.c.step import Source, StepFunction
@@ -120,8 +121,10 @@ class _Writer:
         function = StepFunction(self._source)
         if isinstance(step, Loop):
             write_loop(function, step, step.source)
-        else:
+        elif isinstance(step, Selection):
             selection(function, step)
+        else:
+            packed_pool(function, step)
         name = f"{self._prefix}_step{index}"
         parameters = [
             *(f"const {b.ctype.name} *{p}" for b, p in function.parameters.items()),

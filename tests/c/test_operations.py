@@ -1,13 +1,11 @@
 """Every operation in C gives what the interpreter gives, on all or extreme values."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
-from c_programs import SANITIZED, run_in_c
+from c_programs import SANITIZED, assert_c_agrees, run_in_c
 from integer_cores import ELEMENTS, CoreBuilder, random_frames
 from pass_agreement import apply
-from xdsl.dialects.builtin import IntAttr, ModuleOp, TensorType
+from xdsl.dialects.builtin import IntAttr, TensorType
 from xdsl.ir import Attribute, SSAValue
 
 from lowering.interpreter.engine import Interpreter
@@ -29,17 +27,6 @@ from qdialect.types import (
     unsigned,
     value_range,
 )
-
-
-def assert_c_agrees(
-    module: ModuleOp, frames: Sequence[Array], flags: Sequence[str] = ("-O1",)
-) -> None:
-    expected = Interpreter(module).run(frames, "core")
-    found = run_in_c(module, frames, flags)
-    for a, b in zip(expected, found, strict=True):
-        # A constant has one frame in the interpreter, whatever number of them is run.
-        np.testing.assert_array_equal(np.broadcast_to(a, b.shape), b)
-        assert a.dtype == b.dtype
 
 
 def all_values(element: Attribute, channels: int) -> Array:
@@ -166,7 +153,11 @@ def test_thresholds_that_take_in_a_product(
 
 
 def test_thresholds_at_and_beyond_the_ends_of_a_type() -> None:
-    for element, ends in ((signed(8), (-129, 128)), (signed(32), (-(2**31), 2**31))):
+    for element, ends in (
+        (signed(8), (-129, 128)),
+        (unsigned(8), (-1, 256)),
+        (signed(32), (-(2**31), 2**31)),
+    ):
         builder = CoreBuilder()
         argument = builder.argument(element, 1, 4)
         low, high = value_range(element)

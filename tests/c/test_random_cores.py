@@ -6,6 +6,7 @@ from c_programs import SANITIZED, run_in_c
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from integer_cores import random_core, random_frames
+from map_cores import random_map_core
 from pass_agreement import apply
 from xdsl.dialects.builtin import ModuleOp
 
@@ -50,6 +51,16 @@ def test_the_engine(seed: int, layers: int) -> None:
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_compiled_programs_on_maps(seed: int) -> None:
+    module = random_map_core(seed)
+    frames = random_frames(module, 6)
+    expected = Interpreter(module).run(frames, "core")
+    found = run_in_c(variants(module, seed)[seed % 3], frames, SANITIZED)
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 160))
 def test_many_compiled_programs(seed: int) -> None:
@@ -61,3 +72,15 @@ def test_many_compiled_programs(seed: int) -> None:
             found = run_in_c(variant, frames, flags)
             for a, b in zip(expected, found, strict=True):
                 np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 200))
+def test_many_compiled_programs_on_maps(seed: int) -> None:
+    module = random_map_core(seed)
+    frames = random_frames(module, 6)
+    expected = Interpreter(module).run(frames, "core")
+    for variant in variants(module, seed):
+        found = run_in_c(variant, frames, SANITIZED)
+        for a, b in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(a, b)

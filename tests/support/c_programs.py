@@ -13,6 +13,7 @@ import pytest
 from xdsl.dialects.builtin import ModuleOp
 
 from lowering.c.source import COptions, Library, build_library
+from lowering.interpreter.engine import Interpreter
 from qdialect.data import Array
 from qdialect.semantics import storage_dtype
 
@@ -86,3 +87,15 @@ def run_in_c(
         library = write_library(module, Path(name))
         program = compile_program(Path(name), flags)
         return run_program(program, library, frames)
+
+
+def assert_c_agrees(
+    module: ModuleOp, frames: Sequence[Array], flags: Sequence[str] = ("-O1",)
+) -> None:
+    """The core of a module gives in C what it gives in the interpreter."""
+    expected = Interpreter(module).run(frames, "core")
+    found = run_in_c(module, frames, flags)
+    for a, b in zip(expected, found, strict=True):
+        # A constant has one frame in the interpreter, whatever number of them is run.
+        np.testing.assert_array_equal(np.broadcast_to(a, b.shape), b)
+        assert a.dtype == b.dtype

@@ -125,9 +125,12 @@ def _complemented(
     low = min(scalar.low, ~scalar.high)
     high = max(scalar.high, ~scalar.low)
     wide = Scalar("", low, high).ctype(op)
-    text = scalar.as_type(op, wide)
     if steps.falls.all():
-        return Scalar(f"(~{text})", low, high)
+        # Of a variable: compilers warn of what a promoted unsigned element becomes.
+        known = scalar.text.isidentifier()
+        scalar = scalar if known else step.variable(op, scalar)
+        return Scalar(f"(~{scalar.as_type(op, wide)})", low, high)
+    text = scalar.as_type(op, wide)
     signs = step.table(np.where(steps.falls, -1, 0), "-1 where a channel falls, else 0")
     return Scalar(f"({text} ^ {signs}[{channel}])", low, high)
 

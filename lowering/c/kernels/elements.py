@@ -1,4 +1,4 @@
-"""Elements that are loaded: stored ones, unpacked ones, transposed ones."""
+"""Elements that are loaded: stored ones and unpacked ones."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from lowering.c.scalars import Scalar, arithmetic_ctype, literal
 from lowering.c.step import StepFunction, flat_index, row_major
 from qdialect.packed import UnpackOp, packed_type
 from qdialect.popcount import plane_factors
-from qdialect.shaping import TransposeOp
 from qdialect.types import BipolarType, shape_of, value_range
 
 
 @contextmanager
-def _elements(
+def every_element(
     step: StepFunction, shape: tuple[int, ...], consumer: Consumer
 ) -> Generator[list[str]]:
     """A loop over every element of a tensor; the index along each axis."""
@@ -37,19 +36,8 @@ def stored_elements(
     consumer: Consumer,
 ) -> None:
     """Load every element of a value, broadcast to `shape`."""
-    with _elements(step, shape, consumer) as position:
+    with every_element(step, shape, consumer) as position:
         consumer.element(Affine.of(step.element(op, value, position)), position)
-
-
-def transposed_elements(
-    step: StepFunction, op: TransposeOp, consumer: Consumer
-) -> None:
-    """Load every element of the input in the order of the result."""
-    with _elements(step, shape_of(op.out), consumer) as position:
-        inside = [""] * len(position)
-        for axis, index in zip(op.axes, position, strict=True):
-            inside[axis] = index
-        consumer.element(Affine.of(step.element(op, op.input, inside)), position)
 
 
 def unpacked_elements(step: StepFunction, op: UnpackOp, consumer: Consumer) -> None:
@@ -65,7 +53,7 @@ def unpacked_elements(step: StepFunction, op: UnpackOp, consumer: Consumer) -> N
     ctype = Scalar("", low, high).ctype(op)
     constant, factors = plane_factors(element)
     word_bits, wide = packed.word.data, arithmetic_ctype(packed.word.data)
-    with _elements(step, shape, consumer) as position:
+    with every_element(step, shape, consumer) as position:
         at = flat_index(position[:-1], leading)
         column = position[-1]
         bits: list[str] = []

@@ -9,22 +9,36 @@ from xdsl.ir import Operation, SSAValue
 from lowering.c.affine import Affine
 from lowering.c.kernels.activation import lookup, threshold
 from lowering.c.kernels.arithmetic import binary
-from lowering.c.kernels.elements import (
-    stored_elements,
-    transposed_elements,
-    unpacked_elements,
-)
+from lowering.c.kernels.elements import stored_elements, unpacked_elements
 from lowering.c.kernels.packed_bytes import pack_bytes
+from lowering.c.kernels.packed_convolution import packed_convolution
 from lowering.c.kernels.packed_product import packed_product
+from lowering.c.kernels.plain_convolution import plain_convolution
 from lowering.c.kernels.plain_product import plain_product
+from lowering.c.kernels.pooling import pool
+from lowering.c.kernels.rearranging import (
+    joined_elements,
+    moved_elements,
+    padded_elements,
+)
 from lowering.c.kernels.results import Pack, Store
 from lowering.c.kernels.values import Consumer
 from lowering.c.plan import Elementwise, Loop
 from lowering.c.step import StepFunction
 from qdialect.activation import LookupOp, ThresholdOp
+from qdialect.convolution import ConvOp
 from qdialect.elementwise import AddOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.packed import PackedMatMulOp, UnpackOp
+from qdialect.packed_maps import PackedConvOp
+from qdialect.pooling import MaxPoolOp, SumPoolOp
+from qdialect.rearranging import (
+    ConcatOp,
+    DepthToSpaceOp,
+    PadOp,
+    SliceOp,
+    UpsampleOp,
+)
 from qdialect.shaping import TransposeOp
 
 
@@ -96,10 +110,20 @@ def write_loop(step: StepFunction, loop: Loop, source: Operation) -> None:
             packed_product(step, op, consumer)
         case MatMulOp() as op:
             plain_product(step, op, consumer)
+        case PackedConvOp() as op:
+            packed_convolution(step, op, loop.scratch, consumer)
+        case ConvOp() as op:
+            plain_convolution(step, op, loop.scratch, consumer)
         case UnpackOp() as op:
             unpacked_elements(step, op, consumer)
-        case TransposeOp() as op:
-            transposed_elements(step, op, consumer)
+        case MaxPoolOp() | SumPoolOp() as op:
+            pool(step, op, consumer)
+        case TransposeOp() | SliceOp() | UpsampleOp() | DepthToSpaceOp() as op:
+            moved_elements(step, op, consumer)
+        case ConcatOp() as op:
+            joined_elements(step, op, consumer)
+        case PadOp() as op:
+            padded_elements(step, op, consumer)
         case None:
             assert loop.stream is not None
             stored_elements(step, source, loop.stream, loop.shape, consumer)

@@ -1,6 +1,8 @@
-"""`qnn.matmul` on integers: multiplications and additions."""
+"""`qnn.matmul` on integers: multiplications and additions; what convolutions share."""
 
 from __future__ import annotations
+
+from math import prod
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from lowering.c.scalars import CType, Scalar, compute_ctype, element_ctype
 from lowering.c.step import StepFunction, flat_index, row_major
 from lowering.text import Text
 from qdialect.constants import constant_array
+from qdialect.convolution import ConvOp
 from qdialect.linear import MatMulOp
 from qdialect.ranges import bounds
 from qdialect.types import element_of, shape_of, value_range
@@ -25,28 +28,23 @@ def plain_product(step: StepFunction, op: MatMulOp, consumer: Consumer) -> None:
     """Write the loops of a product; `consumer` takes each sum."""
     rows, columns = shape_of(op.weights)
     leading = shape_of(op.out)[:-1]
-    sums = _accumulator(op)
-    input, input_type = _operand(step, op, "input")
-    weights, weight_type = _operand(step, op, "weights")
-    dot = _dot_function(step.source.functions, input_type, weight_type, sums)
-    least, greatest = value_range(element_of(op.out))
+    sums = accumulator(op)
+    input, input_type = operand(step, op, "input")
+    weights, weight_type = operand(step, op, "weights")
+    dot = dot_function(step.source.functions, input_type, weight_type, sums)
     with step.loops(leading) as position:
         at = flat_index(position, [columns * stride for stride in row_major(leading)])
         x = input if at == "0u" else f"{input} + {at}"
         consumer.begin(position)
         with step.loop("c", rows):
             row = f"{weights} + c * {columns}u"
-            text = f"{dot}({x}, {row}, {columns}u)"
-            narrow = Scalar("", least, greatest).ctype(op)
-            if narrow != sums:
-                text = f"({narrow.name}){text}"
-            number = step.variable(op, Scalar(text, least, greatest), "sum")
-            consumer.element(Affine.of(number), [*position, "c"])
+            number = result_of(step, op, f"{dot}({x}, {row}, {columns}u)", sums)
+            consumer.element(number, [*position, "c"])
         consumer.end(position)
 
 
-def _operand(step: StepFunction, op: MatMulOp, name: str) -> tuple[str, CType]:
-    """Name and element type of an operand's memory."""
+def operand(step: StepFunction, op: MatMulOp | ConvOp, name: str) -> tuple[str, CType]:
+    """Name and element type of the memory of `input` or `weights`."""
     value = op.input if name == "input" else op.weights
     if isinstance(place := step.source.plan.place(value), Buffer):
         return step.pointer(value, name), place.ctype
@@ -59,24 +57,39 @@ def _operand(step: StepFunction, op: MatMulOp, name: str) -> tuple[str, CType]:
     return table, step.source.tables.ctype(table)
 
 
-def _accumulator(op: MatMulOp) -> CType:
-    """The type that holds every partial sum, in whatever order it is taken."""
+def accumulator(op: MatMulOp | ConvOp) -> CType:
+    """The type that holds every partial sum, in whatever order it is taken.
+
+    Raises:
+        CError: 64 bits do not hold one.
+    """
     low, high = bounds(op.input)
     magnitude = max(-low, high)
     weights = constant_array(op.weights)
     if weights is None:
         least, greatest = value_range(element_of(op.weights))
-        total = magnitude * max(-least, greatest) * shape_of(op.weights)[1]
+        total = magnitude * max(-least, greatest) * prod(shape_of(op.weights)[1:])
     else:
         # Python integers: an absolute value of int64 may not fit.
-        rows = np.abs(weights.astype(object)).sum(axis=1)
+        rows = np.abs(weights.astype(object)).reshape(len(weights), -1).sum(axis=1)
         total = magnitude * max(int(rows.max()), 1) if rows.size else 0
     if total >= 1 << 63:
         raise refusal(op, f"sums up to {total} need more than 64 bits")
     return compute_ctype(op, -total, total)
 
 
-def _dot_function(
+def result_of(
+    step: StepFunction, op: MatMulOp | ConvOp, text: str, sums: CType
+) -> Affine:
+    """A variable of a sum `text` of type `sums`, as the type of the result holds it."""
+    least, greatest = value_range(element_of(op.out))
+    narrow = Scalar("", least, greatest).ctype(op)
+    if narrow != sums:
+        text = f"({narrow.name}){text}"
+    return Affine.of(step.variable(op, Scalar(text, least, greatest), "sum"))
+
+
+def dot_function(
     functions: Functions, input: CType, weights: CType, sums: CType
 ) -> str:
     """Name of a function that gives one dot product."""
