@@ -8,6 +8,7 @@ network's size.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from xdsl.ir import Operation
@@ -15,6 +16,16 @@ from xdsl.ir import Operation
 from qdialect import qflow
 from qdialect.constants import constant_array
 from qdialect.data import Array
+from qdialect.map_costs import map_cost
+from qdialect.memory_costs import (
+    LUT_DEPTH_WORDS,
+    Cost,
+    fits_luts,
+    ram_cost,
+    rom_cost,
+)
+from qdialect.pipelines import Store, sliding_store, stages_of
+from qdialect.raster import Raster
 from qdialect.streams import StreamType, stream_type
 from qdialect.types import (
     element_of,
@@ -24,82 +35,10 @@ from qdialect.types import (
     width_bits,
 )
 
-LUTS_PER_BLOCK_RAM = 30
-"""What a block RAM of 18 kbit counts for when foldings are compared: little, since the
-weights are the same however they are folded, but not nothing."""
-
-_LUT_DEPTH_WORDS = 64
-_BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-_MIN_BLOCK_BITS = 8192
-# Yosys makes logic of a small ROM: close to 64 bits a LUT, unless the address is a
-# counter, with which it mixes them.
-_ROM_BITS_PER_LUT = 48
-_COUNTED_ROM_BITS_PER_LUT = 15
-_LUTS_PER_RAM_BIT = 4 / 3  # a RAM64M: 4 LUTs, 3 bits wide, 64 deep
 _LUTS_PER_BIT_PRODUCT = 1.5
 _LUTS_PER_GATED_PRODUCT = 2.0
 _CONTROL_LUTS = 20.0
-
-
-@dataclass(frozen=True)
-class Cost:
-    """An estimate.
-
-    Attributes:
-        luts: 6-input look-up tables, memories in LUTs included.
-        block_rams: block RAMs of 18 kbit.
-    """
-
-    luts: float = 0.0
-    block_rams: int = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.luts + other.luts, self.block_rams + other.block_rams)
-
-    @property
-    def weight(self) -> float:
-        """One number to compare foldings by."""
-        return self.luts + LUTS_PER_BLOCK_RAM * self.block_rams
-
-
-def _fits_luts(depth_words: int, word_bits: int) -> bool:
-    bits = depth_words * word_bits
-    return depth_words <= _LUT_DEPTH_WORDS or bits <= _MIN_BLOCK_BITS
-
-
-def rom_cost(depth_words: int, word_bits: int, *, counted: bool) -> Cost:
-    """A memory of constants; one word costs nothing.
-
-    Args:
-        depth_words: words.
-        word_bits: width of a word.
-        counted: whether the words are read one after another.
-    """
-    if depth_words <= 1:
-        return Cost()
-    if not _fits_luts(depth_words, word_bits):
-        return _block_cost(depth_words, word_bits)
-    bits_per_lut = _COUNTED_ROM_BITS_PER_LUT if counted else _ROM_BITS_PER_LUT
-    return Cost(word_bits * max(0.5, depth_words / bits_per_lut))
-
-
-def ram_cost(depth_words: int, word_bits: int) -> Cost:
-    """A memory that is written and read; one word is a register, no LUT."""
-    if depth_words <= 1:
-        return Cost()
-    if not _fits_luts(depth_words, word_bits):
-        return _block_cost(depth_words, word_bits)
-    return Cost(word_bits * _LUTS_PER_RAM_BIT * -(-depth_words // _LUT_DEPTH_WORDS))
-
-
-def _block_cost(depth_words: int, word_bits: int) -> Cost:
-    return Cost(
-        0.0,
-        min(
-            -(-depth_words // depth) * -(-word_bits // width)
-            for depth, width in _BLOCKS
-        ),
-    )
+_STORE_LUTS = 50.0
 
 
 @dataclass(frozen=True)
@@ -114,6 +53,8 @@ class MvuCosts:
         steps: thresholds of a row, 0 where there are none.
         product_luts: LUTs of a product with its share of the adder tree.
         weight_bits: stored bits of a weight.
+        groups: vectors of a pixel.
+        places: sets of biases.
     """
 
     columns: int
@@ -123,6 +64,8 @@ class MvuCosts:
     steps: int
     product_luts: float
     weight_bits: int
+    groups: int
+    places: int
 
     @staticmethod
     def of(op: qflow.MvuOp) -> MvuCosts:
@@ -140,6 +83,8 @@ class MvuCosts:
             steps=0 if op.thresholds is None else shape_of(op.thresholds)[1],
             product_luts=product_luts,
             weight_bits=weight_bits,
+            groups=op.group_count,
+            places=_place_count(op),
         )
 
     def at(self, pe: int, simd: int) -> Cost:
@@ -147,12 +92,47 @@ class MvuCosts:
         synapse_fold, neuron_fold = -(-self.columns // simd), -(-self.rows // pe)
         cost = Cost(_CONTROL_LUTS + pe * (simd * self.product_luts + self.sum_bits))
         word_bits = pe * simd * self.weight_bits
-        cost += rom_cost(synapse_fold * neuron_fold, word_bits, counted=True)
+        beats = self.groups * neuron_fold
+        cost += rom_cost(synapse_fold * beats, word_bits, counted=True)
         if neuron_fold > 1:
             cost += ram_cost(synapse_fold, simd * self.input_bits)
+        cost += _places_cost(self.places, beats, pe * self.sum_bits)
         if self.steps == 0:
             return cost
-        return cost + _activation_cost(self.steps, self.sum_bits, pe, neuron_fold)
+        return cost + _activation_cost(self.steps, self.sum_bits, pe, beats)
+
+
+def _vvu_cost(op: qflow.VvuOp) -> Cost:
+    """An element for each lane, and the line buffer in front of them."""
+    source = stream_type(op.input)
+    weights = constant_array(op.weights)
+    if weights is None:
+        weights = np.array(value_range(element_of(op.weights)))
+    product_luts, weight_bits = product_cost(source.element_bits, weights)
+    taps, sum_bits = shape_of(op.weights)[1], width_bits(op.accumulator)
+    lanes, beats = source.lanes, source.beats
+    store = sliding_store(op.window, source, taps)
+    cost = Cost(2 * _CONTROL_LUTS + lanes * (product_luts + sum_bits))
+    cost += ram_cost(store.capacity * store.in_beats, source.beat_bits)
+    cost += rom_cost(taps * beats, lanes * weight_bits, counted=True)
+    cost += _places_cost(_place_count(op), beats, lanes * sum_bits)
+    if op.thresholds is None:
+        return cost
+    steps = shape_of(op.thresholds)[1]
+    return cost + _activation_cost(steps, sum_bits, lanes, beats)
+
+
+def _place_count(op: qflow.MvuOp | qflow.VvuOp) -> int:
+    return 1 if op.bias is None else prod(shape_of(op.bias)[:2])
+
+
+def _places_cost(places: int, beats: int, word_bits: int) -> Cost:
+    """Where sums start at each place of a map, and the counters of its pixels."""
+    if places == 1:
+        return Cost()
+    return Cost(1.5 * _CONTROL_LUTS) + rom_cost(
+        places * beats, word_bits, counted=False
+    )
 
 
 def product_cost(input_bits: int, weights: Array) -> tuple[float, int]:
@@ -202,7 +182,7 @@ def lanes_cost(op: Operation, lanes: int) -> Cost:
             element = stream_type(op.input).element_bits + index_bits
             return Cost(1.5 * element * lanes * stream_type(op.out).elements)
         case _:
-            raise TypeError(f"{op.name} has no cost by lanes")
+            return map_cost(op, lanes)
 
 
 def dwc_cost(source: StreamType, lanes: int) -> Cost:
@@ -225,16 +205,55 @@ def fifo_cost(stream: StreamType, depth: int) -> Cost:
     return Cost(_CONTROL_LUTS / 2) + ram_cost(depth, stream.beat_bits)
 
 
+def store_cost(store: Store, word_bits: int) -> Cost:
+    """A memory of pixels, with the counters of what is written and read.
+
+    Args:
+        store: its size.
+        word_bits: width of a beat.
+    """
+    words = store.capacity * store.in_beats
+    cost = Cost(_STORE_LUTS) + ram_cost(words, word_bits)
+    if fits_luts(words, word_bits):
+        # Deep memories in LUTs are several, of which one is chosen.
+        cost += Cost(word_bits * float((words - 1) // LUT_DEPTH_WORDS))
+    return cost
+
+
+def _raster_cost(op: qflow.SwuOp) -> Cost:
+    """Row memories in front of whole windows, whose padding is masked."""
+    source, window = stream_type(op.input), op.window
+    raster = Raster(window, tuple(source.tensor.get_shape()[1:-1]))
+    axes = ((raster.rows, raster.height), (raster.columns, raster.width))
+    whole = prod(int(axis.masks(n).all(axis=0).sum()) for axis, n in axes)
+    masked = raster.rows.kernel * raster.columns.kernel - whole
+    cost = Cost(_CONTROL_LUTS + masked * source.beat_bits)
+    above = (raster.rows.kernel - 1) * source.beat_bits
+    if above == 0:
+        return cost
+    return cost + ram_cost(raster.rows.dilation * raster.width, above)
+
+
 def unit_cost(op: Operation) -> Cost:
     """The cost of a unit as it is folded now."""
     match op:
         case qflow.MvuOp():
             return MvuCosts.of(op).at(op.pe, op.simd)
+        case qflow.VvuOp():
+            return _vvu_cost(op)
+        case qflow.SwuOp() if op.is_parallel:
+            return _raster_cost(op)
+        case qflow.SwuOp() | qflow.UpsampleOp() | qflow.DepthToSpaceOp():
+            (store,) = stages_of(op)
+            assert isinstance(store, Store)
+            return store_cost(store, stream_type(op.input).beat_bits)
         case qflow.DwcOp():
             return dwc_cost(stream_type(op.input), stream_type(op.out).lanes)
         case qflow.FifoOp():
             return fifo_cost(stream_type(op.input), op.depth.value.data)
         case qflow.ForkOp():
             return Cost(2.0 * len(op.outs))
+        case qflow.ReshapeOp():
+            return Cost()
         case _:
             return lanes_cost(op, stream_type(op.operands[0]).lanes)

@@ -62,7 +62,7 @@ class ConcatOp(IRDLOperation):
     def verify_(self) -> None:
         shapes = [stream_type(value).tensor.get_shape() for value in self.inputs]
         axis = self.axis.value.data
-        if not shapes or not 1 <= axis < len(shapes[0]):
+        if not shapes or not 1 <= axis < min(map(len, shapes)):
             raise VerifyException(
                 f"qflow.concat: needs inputs and an axis behind the frame's, got {axis}"
             )

@@ -66,11 +66,21 @@ class ProductOp(UnitOp):
     column_places = opt_prop_def(DenseArrayBase[I64])
 
     @property
+    def group_count(self) -> int:
+        """Vectors of a pixel."""
+        return 1
+
+    @property
+    def map_extents(self) -> tuple[int, int]:
+        """Rows and columns of the result; 1 where there is no such axis."""
+        inner = 1 if self.group_count == 1 else 2
+        extents = stream_type(self.out).tensor.get_shape()[1:-inner]
+        return (prod(extents[:-1]), extents[-1]) if extents else (1, 1)
+
+    @property
     def places(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """For each row and each column of the result, its index into `bias`."""
-        extents = stream_type(self.out).tensor.get_shape()[1:-1]
-        rows = extents[0] if len(extents) > 1 else 1
-        columns = extents[1] if len(extents) > 1 else extents[0] if extents else 1
+        rows, columns = self.map_extents
         return (
             numbers(self.row_places) if self.row_places else (0,) * rows,
             numbers(self.column_places) if self.column_places else (0,) * columns,
@@ -110,12 +120,10 @@ class ProductOp(UnitOp):
             raise VerifyException(
                 f"{self.name}: `bias` must have shape [VY, VX, {rows}], got {list(shape)}"
             )
-        extents = stream_type(self.out).tensor.get_shape()[1:3]
-        if len(stream_type(self.out).tensor.get_shape()) == 3:
-            extents = (1, *extents[:1])
+        rows_out, columns_out = self.map_extents
         for name, found, extent, count in (
-            ("row_places", self.row_places, extents[0], shape[0]),
-            ("column_places", self.column_places, extents[-1], shape[1]),
+            ("row_places", self.row_places, rows_out, shape[0]),
+            ("column_places", self.column_places, columns_out, shape[1]),
         ):
             values = (0,) if found is None else numbers(found)
             if found is not None and len(values) != extent:

@@ -21,6 +21,7 @@ from qdialect.flow_units import (
     unit_window,
     window_properties,
 )
+from qdialect.raster import Raster
 from qdialect.streams import StreamType, stream_type
 from qdialect.windows import Window, numbers
 
@@ -138,16 +139,9 @@ def parallel_fits(window: Window, source: StreamType) -> bool:
 
     Pixels pass through it in reading order; a window is complete, all but its padding,
     when its last element comes or, while that is padding, as many pixels later. No two
-    windows may be complete at once, and padding may not reach a second row further.
+    windows may be complete at once; see `raster.Raster`.
     """
-    extents = source.tensor.get_shape()[1:-1]
-    for axis, extent in zip(window, extents, strict=True):
-        overhang = max(axis.before, axis.after)
-        if axis.windows(extent) * axis.stride > extent + axis.stride - 1:
-            return False
-        if 2 * overhang > axis.reach or axis.reach > extent:
-            return False
-    return True
+    return Raster(window, tuple(source.tensor.get_shape()[1:-1])).fits
 
 
 class PoolKind(StrEnum):

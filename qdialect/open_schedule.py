@@ -101,7 +101,7 @@ def _unit(
     for stage in stages_of(op):
         match stage:
             case Pipeline():
-                taken, given = _pipeline(stage, frames, current)
+                taken, given = _pipeline(stage, frames, current, _reader_slots(op))
             case LaneConversion():
                 vectors = frames * stream_type(op.operands[0]).vectors
                 taken, given = _conversion(stage, vectors, current[0])
@@ -114,7 +114,7 @@ def _unit(
 
 
 def _pipeline(
-    stage: Pipeline, frames: int, sources: Sequence[Times]
+    stage: Pipeline, frames: int, sources: Sequence[Times], reader_slots: int
 ) -> tuple[Sequence[Times], Times]:
     repeats = frames * stage.repeats
     slots = np.array([slot for slot, _, _ in stage.events])
@@ -125,10 +125,31 @@ def _pipeline(
         chosen = np.array([index in takes for _, takes, _ in stage.events])
         taking.append(np.flatnonzero(np.tile(chosen, repeats)))
         arrivals[taking[-1]] = np.maximum(arrivals[taking[-1]], times)
-    cycles = np.maximum.accumulate(arrivals - places) + places
-    gives = np.array([gives for _, _, gives in stage.events])
-    given = cycles[np.flatnonzero(np.tile(gives, repeats))] + stage.latency
+    gives = np.tile(np.array([gives for _, _, gives in stage.events]), repeats)
+    if reader_slots == 1:
+        cycles = np.maximum.accumulate(arrivals - places) + places
+    else:
+        cycles = _spaced(arrivals, places, gives, reader_slots)
+    given = cycles[np.flatnonzero(gives)] + stage.latency
     return [cycles[events] for events in taking], given
+
+
+def _spaced(
+    arrivals: Times, places: Times, gives: npt.NDArray[np.bool_], spacing: int
+) -> Times:
+    """The cycles of events, those that give a beat no less than `spacing` apart."""
+    cycles: list[int] = []
+    cycle = before = 0
+    next_given = 0
+    for arrival, place, given in zip(
+        arrivals.tolist(), places.tolist(), gives.tolist(), strict=True
+    ):
+        cycle = max(arrival, cycle + place - before, next_given if given else 0)
+        if given:
+            next_given = cycle + spacing
+        before = place
+        cycles.append(cycle)
+    return np.array(cycles)
 
 
 def _conversion(

@@ -8,9 +8,7 @@ it offers is not taken. The hardware units are tested against these figures.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -20,6 +18,9 @@ from qdialect import qflow
 from qdialect.constants import constant_array
 from qdialect.data import Array
 from qdialect.lane_conversion import LaneConversion
+from qdialect.map_timing import map_pipeline
+from qdialect.pipeline_stage import Pipeline
+from qdialect.raster import Raster
 from qdialect.streams import StreamType, stream_type
 from qdialect.types import (
     element_of,
@@ -30,6 +31,8 @@ from qdialect.types import (
 )
 from qdialect.window_store import (
     WindowReads,
+    repeated_rows,
+    sliding_pixels,
     store_interval,
     store_pixels,
     window_reads,
@@ -57,42 +60,6 @@ MAX_DIRECT_WORDS = 64
 
 
 @dataclass(frozen=True)
-class Pipeline:
-    """What a unit does with a vector, or with a whole frame.
-
-    Attributes:
-        slots: cycles between two vectors when nothing is waited for.
-        takes: the slot in which each input beat is taken.
-        gives: the slot from which each output beat follows.
-        latency: cycles from such a slot to the cycle in which the beat is offered.
-        repeats: how many times it does so in a frame.
-        other_takes: for each further operand, the slots of its beats.
-    """
-
-    slots: int
-    takes: Sequence[int]
-    gives: Sequence[int]
-    latency: int
-    repeats: int
-    other_takes: Sequence[Sequence[int]] = ()
-
-    @property
-    def cycles(self) -> int:
-        """Cycles a frame when nothing is waited for."""
-        return self.slots * self.repeats
-
-    @cached_property
-    def events(self) -> list[tuple[int, tuple[int, ...], bool]]:
-        """The slots in which something happens: the operands taken from; if it gives."""
-        taken = [set(slots) for slots in (self.takes, *self.other_takes)]
-        gives = set(self.gives)
-        return [
-            (s, tuple(i for i, slots in enumerate(taken) if s in slots), s in gives)
-            for s in sorted(gives.union(*taken))
-        ]
-
-
-@dataclass(frozen=True)
 class Store:
     """A memory that pixels are written to in order, and windows read from.
 
@@ -114,6 +81,11 @@ class Store:
     out_beats: int
 
     @property
+    def out_beats_per_frame(self) -> int:
+        """Beats that it gives a frame."""
+        return len(self.reads.needs) * self.out_beats
+
+    @property
     def cycles(self) -> int:
         """Cycles a frame when it is always fed and never blocked."""
         return store_interval(self.reads, self.capacity, self.in_beats, self.out_beats)
@@ -130,8 +102,21 @@ def sliding_store(window: Window, source: StreamType, taps: int) -> Store:
         source: the map.
         taps: beats of a window for each beat of a pixel.
     """
-    reads = window_reads(window, tuple(source.tensor.get_shape()[1:-1]))
-    out_beats = taps * source.beats
+    extents, out_beats = source.tensor.get_shape()[1:-1], taps * source.beats
+    capacity = sliding_pixels(window, extents, source.beats, out_beats)
+    reads = window_reads(window, extents)
+    return Store(reads, capacity, source.beats, out_beats)
+
+
+def repeating_store(source: StreamType, times: int, out_beats: int) -> Store:
+    """The memory of a unit that reads every row of a map several times.
+
+    Args:
+        source: the map.
+        times: how often a row is read.
+        out_beats: beats that a pixel gives each time.
+    """
+    reads = repeated_rows(tuple(source.tensor.get_shape()[1:-1]), times)
     capacity = store_pixels(reads, source.beats, out_beats)
     return Store(reads, capacity, source.beats, out_beats)
 
@@ -148,8 +133,18 @@ def stages_of(op: Operation) -> list[Stage]:
             fold = op.synapse_fold
             ends = range(fold - 1, fold * op.neuron_fold, fold)
             slots = fold * op.neuron_fold
-            latency = _mvu_latency(op)
+            replayed = op.synapse_fold > 1 and op.neuron_fold > 1
+            beats = op.neuron_fold * op.group_count
+            latency = replayed + _product_latency(op, op.simd, beats)
             return [Pipeline(slots, range(fold), ends, latency, source.vectors)]
+        case qflow.VvuOp():
+            taps = prod(numbers(op.kernel))
+            latency = _product_latency(op, 1, out.beats)
+            rows = out.vectors * out.beats
+            return [
+                sliding_store(op.window, source, taps),
+                Pipeline(taps, range(taps), (taps - 1,), latency, rows),
+            ]
         case qflow.ThresholdOp():
             steps = _search_steps(shape_of(op.thresholds)[1])
             return [_beat_by_beat(source, _search_latency(range(steps), out.beats))]
@@ -161,12 +156,18 @@ def stages_of(op: Operation) -> list[Stage]:
             return [LaneConversion(source.elements, source.lanes, out.lanes)]
         case qflow.ReshapeOp():
             return [LaneConversion(source.elements, source.lanes, source.lanes)]
+        case qflow.UpsampleOp():
+            *rows, columns = numbers(op.factors)
+            return [repeating_store(source, prod(rows), columns * source.beats)]
+        case qflow.DepthToSpaceOp():
+            block = op.block.value.data
+            return [repeating_store(source, block, source.beats // block)]
         case qflow.SwuOp() if not op.is_parallel:
             return [sliding_store(op.window, source, prod(numbers(op.kernel)))]
         case qflow.SwuOp():
             return [raster_pipeline(op.window, source, latency=1)]
         case _:
-            raise TypeError(f"the timing of {op.name} is not known")
+            return [map_pipeline(op)]
 
 
 def raster_pipeline(window: Window, source: StreamType, latency: int) -> Pipeline:
@@ -180,18 +181,10 @@ def raster_pipeline(window: Window, source: StreamType, latency: int) -> Pipelin
         source: the map.
         latency: cycles from that pixel to the cycle in which the window is offered.
     """
-    extents = source.tensor.get_shape()[1:-1]
-    width = extents[-1]
-    lasts = [
-        [n * a.stride - a.before + a.reach - 1 for n in range(a.windows(extent))]
-        for a, extent in zip(window, extents, strict=True)
-    ]
-    rows, columns = lasts if len(lasts) > 1 else ([0], lasts[0])
-    ends = [row * width + column for row in rows for column in columns]
-    pixels, beats = prod(extents), source.beats
-    slots = max(pixels, ends[-1] + 1) * beats
-    gives = [end * beats + beat for end in ends for beat in range(beats)]
-    return Pipeline(slots, range(pixels * beats), gives, latency, 1)
+    raster, beats = Raster(window, tuple(source.tensor.get_shape()[1:-1])), source.beats
+    gives = [end * beats + beat for end in raster.ends for beat in range(beats)]
+    takes = range(raster.pixels * beats)
+    return Pipeline(raster.slots * beats, takes, gives, latency, 1)
 
 
 def _top_k_stages(source: StreamType, k: int) -> list[Stage]:
@@ -217,14 +210,19 @@ def fifo_latency(depth: int) -> int:
     return 1 if fifo_capacity(depth) == 2 else 2
 
 
-def _mvu_latency(op: qflow.MvuOp) -> int:
-    """Input register, products, accumulator; replay buffer and thresholds if any."""
-    replayed = op.synapse_fold > 1 and op.neuron_fold > 1
-    latency = 1 + replayed + _dot_latency(op) + 1
+def _product_latency(op: qflow.MvuOp | qflow.VvuOp, simd: int, beats: int) -> int:
+    """Input register, products, accumulator, and thresholds if any.
+
+    Args:
+        op: the unit.
+        simd: products of a row at once.
+        beats: of a pixel of the result.
+    """
+    latency = 1 + _dot_latency(op, simd) + 1
     if op.thresholds is None:
         return latency
     steps = _search_steps(shape_of(op.thresholds)[1])
-    return latency + _search_latency(range(1, steps), op.neuron_fold)
+    return latency + _search_latency(range(1, steps), beats)
 
 
 def _search_steps(thresholds: int) -> int:
@@ -236,7 +234,7 @@ def _search_latency(steps: range, rows: int) -> int:
     return sum(1 + (rows << step > MAX_DIRECT_WORDS) for step in steps)
 
 
-def _dot_latency(op: qflow.MvuOp) -> int:
+def _dot_latency(op: qflow.MvuOp | qflow.VvuOp, simd: int) -> int:
     """From activations and weights to the number that is accumulated."""
     weights = constant_array(op.weights)
     if weights is None:
@@ -249,8 +247,8 @@ def _dot_latency(op: qflow.MvuOp) -> int:
         if _stored_bits(input_bits, turned) <= _stored_bits(input_bits, weights):
             popcounts = _popcounts(input_bits, turned)
     if popcounts is None:
-        return 1 if op.simd == 1 else len(_cuts(0, _levels(op.simd))) + 2
-    levels = _levels(-(-op.simd // GROUP))
+        return 1 if simd == 1 else len(_cuts(0, _levels(simd))) + 2
+    levels = _levels(-(-simd // GROUP))
     cuts = len(_cuts(0, levels)) + (levels > 1)
     return cuts + 1 + (popcounts > MAX_UNREGISTERED_POPCOUNTS)
 

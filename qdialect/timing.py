@@ -26,9 +26,11 @@ _MEASURED_FRAMES = 2
 # A depth is accepted after so many times the frames of a trial.
 _LONGER = 4
 _MAX_DOUBLINGS = 8
-_MAX_EXACT_BEATS = 4_000
+# Beats up to which a schedule is worked out exactly, and up to which many are.
+_MAX_CHECKED_BEATS = 600_000
+_MAX_TRIED_BEATS = 20_000
 # What an open schedule leaves out, in beats: latencies that depend on depths.
-_MARGIN = 2
+_MARGIN = 1
 
 
 def unit_cycles(op: Operation) -> int:
@@ -44,14 +46,13 @@ def unit_cycles(op: Operation) -> int:
     )
 
 
-def is_large(function: FuncOp) -> bool:
-    """Whether an exact schedule has too many beats to work it out again and again."""
-    beats = sum(
+def _beats(function: FuncOp) -> int:
+    """Beats of all streams together a frame."""
+    return sum(
         stream_type(result).beats_per_frame
         for op in units(function)
         for result in op.results
     )
-    return beats > _MAX_EXACT_BEATS
 
 
 def bottleneck_cycles(function: FuncOp) -> int:
@@ -73,7 +74,7 @@ def frame_interval(function: FuncOp) -> int:
     Raises:
         DeadlockError: some unit waits for ever.
     """
-    if is_large(function):
+    if _beats(function) > _MAX_CHECKED_BEATS // _LONGER:
         return bottleneck_cycles(function)
     frames = _LONGER * _frames(function, {})
     ends = beat_times(function, frames).last_beats()
@@ -87,7 +88,7 @@ def frame_latency(function: FuncOp) -> int:
     A unit that gave its result in the cycle in which it takes its input would have 0.
     Of a function of many beats the schedule is that of FIFOs of any depth.
     """
-    if is_large(function):
+    if _beats(function) > _MAX_CHECKED_BEATS:
         schedule = open_schedule(function, 1, lambda beats: np.zeros(beats, np.int64))
         end = function.body.block.last_op
         assert end is not None
@@ -116,20 +117,36 @@ def fifo_depths(function: FuncOp) -> dict[Operation, int]:
     """
     interval = bottleneck_cycles(function)
     enough = _paced_depths(function, interval)
-    if is_large(function):
+    beats = _beats(function) * _frames(function, enough)
+    if beats > _MAX_CHECKED_BEATS:
         return enough
     for _ in range(_MAX_DOUBLINGS):
-        if _keeps_rate(function, interval, enough, times=_LONGER):
+        if _keeps_rate(function, interval, enough, times=1):
             break
-        enough = {op: 2 * depth for op, depth in enough.items()}
+        enough = _deepened(function, enough)
     else:
         raise DeadlockError(f"no FIFOs let a frame pass every {interval} cycles")
+    if beats > _MAX_TRIED_BEATS:
+        return enough
     # Should a trial have been too short, longer ones follow.
     for times in (1, _LONGER):
         depths = _shallowest(function, interval, enough, times)
         if _keeps_rate(function, interval, depths, times=_LONGER):
             return depths
     return enough
+
+
+def _deepened(
+    function: FuncOp, depths: Mapping[Operation, int]
+) -> dict[Operation, int]:
+    """Those FIFOs twice as deep that are full at times."""
+    schedule = beat_times(function, _frames(function, depths), depths=depths)
+    deeper = dict(depths)
+    for op in depths:
+        wire = schedule.wires[op.operands[0]]
+        if any(a > b for a, b in zip(wire.takes, wire.offers, strict=True)):
+            deeper[op] *= 2
+    return deeper
 
 
 def _shallowest(
@@ -207,6 +224,6 @@ def _limit(op: qflow.FifoOp) -> int:
     source = op.input.owner
     while isinstance(source, qflow.DwcOp):
         source = source.input.owner
-    if isinstance(source, qflow.SwuOp):
+    if isinstance(source, qflow.SwuOp) and not source.is_parallel:
         return stream_type(op.out).beats + _MARGIN
     return 1 << 62

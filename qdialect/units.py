@@ -37,15 +37,20 @@ def unit_names(function: FuncOp) -> dict[Operation, str]:
     A unit is called after the node of the source model that it computes, with `_` for
     what is not a letter, digit or `_`; where the node is not known, or for the FIFOs,
     converters and forks between units, after its kind: `mvu_0`, `fifo_0`, `dwc_1`,
-    counted by kind from 0. A name that is taken gets a number: `MatMul_0_2`.
+    counted by kind from 0. Units that only bring the elements of a node's computation
+    into their places add their kind: `Conv_0_swu`. A name that is taken gets a number:
+    `MatMul_0_2`.
     """
     counts: Counter[str] = Counter()
+    sources = Counter(source_name(op) for op in units(function))
     taken: set[str] = set()
     names: dict[Operation, str] = {}
     for op in units(function):
         kind = op.name.removeprefix("qflow.")
         source = None if kind in _BETWEEN else source_name(op)
         name = _legal(source) if source else ""
+        if name and kind in _ARRANGING and sources[source] > 1:
+            name = f"{name}_{kind}"
         if not name:
             name = f"{kind}_{counts[kind]}"
             counts[kind] += 1
@@ -59,6 +64,7 @@ def unit_names(function: FuncOp) -> dict[Operation, str]:
 
 
 _BETWEEN = ("fifo", "dwc", "fork")
+_ARRANGING = ("swu", "pad", "slice", "upsample", "reshape")
 
 
 def _legal(text: str) -> str:

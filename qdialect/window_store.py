@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, product
+from math import gcd, prod
 
 from qdialect.windows import Window
 
@@ -44,11 +45,28 @@ def window_reads(window: Window, extents: tuple[int, ...]) -> WindowReads:
     width = extents[-1] if len(extents) > 1 else 0
     needs = [_place(place, width) + 1 for place in product(*lasts)]
     first = [_place(place, width) for place in product(*firsts)]
-    pixels = 1
-    for extent in extents:
-        pixels *= extent
+    pixels = prod(extents)
     later = list(accumulate(reversed([*first[1:], pixels]), min))
     return WindowReads(pixels, list(accumulate(needs, max)), later[::-1])
+
+
+@lru_cache(maxsize=256)
+def repeated_rows(extents: tuple[int, ...], times: int) -> WindowReads:
+    """The reads of windows of one pixel that go along each row of a map several times.
+
+    A 1-D map is one row.
+    """
+    *_, width = extents
+    pixels = prod(extents)
+    order = [
+        row + column
+        for row in range(0, pixels, width)
+        for _ in range(times)
+        for column in range(width)
+    ]
+    needs = list(accumulate((pixel + 1 for pixel in order), max))
+    later = list(accumulate(reversed([*order[1:], pixels]), min))
+    return WindowReads(pixels, needs, later[::-1])
 
 
 def _inside(start: int, dilation: int) -> int:
@@ -60,28 +78,66 @@ def _place(place: tuple[int, ...], width: int) -> int:
     return place[0] if len(place) == 1 else place[0] * width + place[1]
 
 
-@lru_cache(maxsize=1024)
-def store_pixels(reads: WindowReads, in_beats: int, out_beats: int) -> int:
+def sliding_pixels(
+    window: Window, extents: tuple[int, ...], in_beats: int, out_beats: int
+) -> int:
+    """`store_pixels` of a window that slides over a map of these extents."""
+    axis = window[0]
+    surplus = axis.windows(extents[0]) - (
+        2 * axis.reach // axis.stride + _MIDDLE_WINDOWS
+    )
+    guess = None
+    if surplus > 0:
+        # What is enough between the borders of a lower map most often is for this one.
+        lower = (extents[0] - surplus * axis.stride, *extents[1:])
+        guess = store_pixels(window_reads(window, lower), in_beats, out_beats)
+    return store_pixels(window_reads(window, extents), in_beats, out_beats, guess)
+
+
+_MIDDLE_WINDOWS = 8
+
+
+def store_pixels(
+    reads: WindowReads, in_beats: int, out_beats: int, guess: int | None = None
+) -> int:
     """The least pixels of a line buffer with which neither side waits for the other.
 
     Args:
         reads: of the windows.
         in_beats: cycles that writing a pixel takes.
         out_beats: cycles that reading a window takes.
+        guess: what it may be; a good one saves most of the search.
 
     Returns:
         The least with which frames follow each other in as many cycles as the greater of
         writing and reading a frame takes, or as an unlimited buffer allows.
     """
+    common = gcd(in_beats, out_beats)
+    return _store_pixels(reads, in_beats // common, out_beats // common, guess)
+
+
+@lru_cache(maxsize=1024)
+def _store_pixels(
+    reads: WindowReads, in_beats: int, out_beats: int, guess: int | None
+) -> int:
+    def interval(pixels: int) -> int:
+        return store_interval(reads, pixels, in_beats, out_beats)
+
     least = max(
         need - freed
         for need, freed in zip(reads.needs, [0, *reads.frees[:-1]], strict=True)
     )
     most = 2 * reads.pixels
-    aim = store_interval(reads, most, in_beats, out_beats)
+    aim = max(reads.pixels * in_beats, len(reads.needs) * out_beats)
+    if guess is not None and least <= guess < most and interval(guess) == aim:
+        most = guess
+        if guess == least or interval(guess - 1) > aim:
+            return guess
+    else:
+        aim = interval(most)
     while least < most:
         middle = (least + most) // 2
-        if store_interval(reads, middle, in_beats, out_beats) <= aim:
+        if interval(middle) <= aim:
             most = middle
         else:
             least = middle + 1
@@ -92,7 +148,6 @@ _SETTLING_FRAMES = 3
 _MEASURED_FRAMES = 2
 
 
-@lru_cache(maxsize=1024)
 def store_interval(
     reads: WindowReads, capacity: int, in_beats: int, out_beats: int
 ) -> int:
@@ -104,6 +159,15 @@ def store_interval(
         in_beats: cycles that writing a pixel takes.
         out_beats: cycles that reading a window takes.
     """
+    common = gcd(in_beats, out_beats)
+    scaled = in_beats // common, out_beats // common
+    return common * _store_interval(reads, capacity, *scaled)
+
+
+@lru_cache(maxsize=1024)
+def _store_interval(
+    reads: WindowReads, capacity: int, in_beats: int, out_beats: int
+) -> int:
     ends: list[int] = []
     written = [0] * reads.pixels
     read_end = write_end = 0

@@ -86,7 +86,7 @@ class ConvertQflowToHwPass(ModulePass):
     """Turn every function on streams into a circuit on AXI4-Stream.
 
     1. Each unit becomes an `hw.module` with its weights in memories; equal FIFOs,
-       converters and forks share one.
+       converters and forks share one. A reshape is a wire.
     2. `PREFIX_top` joins them, see `lowering/hw/top.py`; it replaces the function, in
        `qnn.call` too. With several functions the top of @f is `PREFIX_f_top`.
     3. Memory images become `qnn.weight` symbols; weights that nothing reads any more go.
@@ -127,7 +127,9 @@ def _convert(module: ModuleOp, function: FuncOp, prefix: str) -> None:
         )
     builder = _UnitBuilder(prefix, {*symbols, top})
     instances = {
-        op: builder.instance(op, name) for op, name in unit_names(function).items()
+        op: builder.instance(op, name)
+        for op, name in unit_names(function).items()
+        if not isinstance(op, qflow.ReshapeOp)
     }
     network = build_top(function, instances, top)
     network.location = function.location

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,6 +16,8 @@ from lowering.hw.builder import ModuleBuilder, Signal, Wire, concat, mux
 from lowering.hw.circt_ops import WireOp
 from lowering.hw.hierarchy import CircuitError
 from lowering.hw.memories import address_bits
+from lowering.hw.stream import stream_prefixes
+from qdialect import qflow
 from qdialect.streams import StreamType, stream_type
 from qdialect.units import units
 
@@ -76,7 +78,10 @@ class _TopWriter:
         ):
             self._source(argument, name)
         for op in units(self.function):
-            self._place(op)
+            if isinstance(op, qflow.ReshapeOp):
+                self.links[op.out] = self.links[op.input]
+            else:
+                self._place(op)
         end = self.function.body.block.last_op
         assert isinstance(end, ReturnOp)
         results = end.operands
@@ -105,15 +110,22 @@ class _TopWriter:
     def _place(self, op: Operation) -> None:
         """The instance of a unit."""
         m, instance = self.builder, self.instances[op]
-        source = self.links[op.operands[0]]
-        ports = {"rst": self.rst, "in_data": source.data, "in_valid": source.valid}
+        operands = [
+            value for value in op.operands if isinstance(value.type, StreamType)
+        ]
+        prefixes = stream_prefixes("in", len(operands))
+        ports = {"rst": self.rst}
+        for value, prefix in zip(operands, prefixes, strict=True):
+            source = self.links[value]
+            ports |= {f"{prefix}_data": source.data, f"{prefix}_valid": source.valid}
         readies = {
             prefix: m.wire(f"{instance.name}_{prefix}_ready", 1)
-            for prefix in _out_prefixes(op)
+            for prefix in stream_prefixes("out", len(op.results))
         }
         ports |= {f"{prefix}_ready": ready for prefix, ready in readies.items()}
         outputs = m.instance(instance.name, instance.module, ports)
-        source.ready.drive(outputs["in_ready"])
+        for value, prefix in zip(operands, prefixes, strict=True):
+            self.links[value].ready.drive(outputs[f"{prefix}_ready"])
         for result, (prefix, ready) in zip(op.results, readies.items(), strict=True):
             self.links[result] = _Link(
                 outputs[f"{prefix}_data"], outputs[f"{prefix}_valid"], ready
@@ -150,12 +162,6 @@ class _TopWriter:
         return last
 
 
-def _out_prefixes(op: Operation) -> Sequence[str]:
-    if len(op.results) == 1:
-        return ["out"]
-    return [f"out{i}" for i in range(len(op.results))]
-
-
 def build_top(
     function: FuncOp, instances: Mapping[Operation, Instance], name: str
 ) -> HWModuleOp:
@@ -169,7 +175,7 @@ def build_top(
 
     Args:
         function: a function on streams, each with one reader.
-        instances: the module of each unit.
+        instances: the module of each unit; a reshape is a wire and has none.
         name: symbol of the module.
     """
     builder = ModuleBuilder(name, "A network on AXI4-Stream.", clock="aclk")

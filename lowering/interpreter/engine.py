@@ -123,7 +123,7 @@ class Interpreter:
         largest = 1
         for op in self._module.walk():
             for value in op.results:
-                shape = shape_of(value) if isinstance(value.type, TensorType) else ()
+                shape = _frame_shape(value)
                 # What does not lead with the frame is made of constants.
                 if shape[:1] == (1,) and not is_constant(value):
                     largest = max(largest, prod(shape))
@@ -192,6 +192,16 @@ class Interpreter:
                 )
             self._constants[op] = data.to_numpy()
         return self._constants[op]
+
+
+def _frame_shape(value: SSAValue) -> tuple[int, ...]:
+    match value.type:
+        case TensorType():
+            return shape_of(value)
+        case StreamType() as stream:
+            return stream.tensor.get_shape()
+        case _:
+            return ()
 
 
 def fit_input(argument: SSAValue, array: Array, index: int) -> Array:

@@ -94,7 +94,7 @@ def _finish(
         bias = rest.pop(0).astype(np.int64)
         rows, columns = (np.array(places) for places in op.places)
         by_place = bias[rows[:, None], columns]
-        sums = sums.astype(np.int64) + by_place.reshape(1, *sums.shape[1:])
+        sums = sums.astype(np.int64) + by_place.reshape(sums.shape[1:])
     if op.thresholds is None:
         return sums.astype(storage_dtype(op.accumulator))
     channels = len(rest[0])

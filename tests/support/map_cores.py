@@ -46,6 +46,9 @@ SMALL: tuple[Attribute, ...] = (
 )
 """Elements of maps; bipolar ones, whose padding is special, more often."""
 
+SAME: Window = (Axis(3, 1, 1, 1), Axis(3, 1, 1, 1))
+"""3 x 3 taps, and padding that keeps the extents."""
+
 
 class MapCore(CoreBuilder):
     """Builds one function `@core` on maps [1, H, W, C] or [1, W, C]."""

@@ -98,7 +98,7 @@ def frames_for(module: ModuleOp, count: int, seed: int = 0) -> list[Array]:
 def frame_ends(wire: Wire, frames: int) -> list[int]:
     """The cycle in which the last beat of each frame is taken."""
     beats = len(wire.takes) // frames
-    return wire.takes[beats - 1 :: beats]
+    return [int(cycle) for cycle in wire.takes[beats - 1 :: beats]]
 
 
 def check_simulation(module: ModuleOp, frames: int = 6) -> None:

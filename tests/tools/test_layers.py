@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integer_cores import core_of
-from map_cores import MapCore
+from map_cores import SAME, MapCore
 from pass_agreement import apply
 from xdsl.dialects.builtin import ModuleOp, NameLoc, NoneAttr, StringAttr
 from xdsl.ir import Operation, SSAValue
@@ -14,8 +14,6 @@ from qdialect.pooling import MaxPoolOp
 from qdialect.types import TernaryType, signed, unsigned
 from qdialect.windows import Axis
 from tools.build.layers import integer_layers, stream_layers
-
-SAME = (Axis(3, 1, 1, 1), Axis(3, 1, 1, 1))
 
 
 def named(value: SSAValue, name: str) -> SSAValue:
@@ -32,14 +30,10 @@ def network(*, pools: bool) -> ModuleOp:
     if pools:
         halves = (Axis(2, stride=2), Axis(2, stride=2))
         pooled = named(builder.pool(MaxPoolOp, value, halves), "pool")
-        value = named(builder.binary(AddOp, pooled, value_of(builder)), "sum")
+        other = builder.argument(unsigned(2), 1, 2, 3, 8)
+        value = named(builder.binary(AddOp, pooled, other), "sum")
     classes = named(builder.linear(builder.flatten(value), 3, signed(3)), "fc")
     return builder.module(classes)
-
-
-def value_of(builder: MapCore) -> SSAValue:
-    """Another map, of the shape behind the pool."""
-    return builder.argument(unsigned(2), 1, 2, 3, 8)
 
 
 def test_integer_level() -> None:

@@ -37,6 +37,7 @@ import numpy as np
 import numpy.typing as npt
 from xdsl.ir import Attribute
 
+from lowering.hw.units.channel_order import ChannelOrder
 from qdialect.pipelines import MAX_BIT_PRODUCTS
 from qdialect.types import BipolarType, is_signed, value_range, width_bits
 
@@ -174,6 +175,30 @@ class DotProduct:
                 return np.stack([weights != 0, weights >= 0], -1).astype(np.int64)
             case Product.AND | Product.MULTIPLY:
                 return (weights[..., None] >> np.arange(self.weight_number_bits)) & 1
+
+    def words(self, order: ChannelOrder, simd: int) -> list[int]:
+        """The weight ROM: for each beat of rows, the slices of all PEs.
+
+        A PE's slice is `weight_bits` planes of SIMD bits, PE 0 and plane 0 in the low
+        bits; where weights are multiplied it is SIMD numbers of `weight_bits` bits.
+
+        Args:
+            order: of the rows.
+            simd: columns of a slice.
+        """
+        columns = self.weights.shape[1]
+        groups, rows, pe = order.groups, order.vector_channels, order.lanes
+        sf = -(-columns // simd)
+        padded = np.full(
+            (groups, order.vector_beats * pe, sf * simd), self.padding_weight, np.int64
+        )
+        padded[:, :rows, :columns] = self.weights.reshape(groups, rows, columns)
+        bits = self.stored(padded.reshape(-1, pe, sf, simd)).transpose(0, 2, 1, 4, 3)
+        if self.product is Product.MULTIPLY:
+            bits = bits.swapaxes(-1, -2)
+        flat = bits.reshape(order.beats * sf, -1).astype(np.uint8)
+        packed = np.packbits(flat, axis=1, bitorder="little")
+        return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
     @cached_property
     def constants(self) -> list[int]:

@@ -12,30 +12,34 @@ from lowering.hw.builder import ModuleBuilder, Signal, concat, pack
 from lowering.hw.memories import address_bits, rom
 from lowering.hw.stream import BuiltUnit
 from lowering.hw.units.activation import Activation, SearchTables
+from lowering.hw.units.channel_order import ChannelOrder
 from qdialect.pipelines import MAX_DIRECT_WORDS
 
 
 @dataclass(frozen=True)
 class LevelSearch:
-    """A module that turns `lanes` biased values a cycle into levels.
+    """A module that turns a beat of biased values a cycle into levels.
 
     Each step of the search is one stage of a pipeline: it compares the value with the
     threshold that the levels' bits known so far select. The thresholds of a step stand
     in one ROM a lane, addressed by row group and those bits.
 
     Attributes:
-        activation: what is computed; channel = row * lanes + lane.
+        activation: what is computed.
         tables: its search tables.
-        lanes: values a cycle.
-        rows: row groups, ceil(C / lanes).
+        order: the channels of the values; a beat of them a cycle.
         known_steps: 1 where the top bit of the value is step 0 (`SearchTables.centred`).
     """
 
     activation: Activation
     tables: SearchTables
-    lanes: int
-    rows: int
+    order: ChannelOrder
     known_steps: int
+
+    @property
+    def rows(self) -> int:
+        """Beats of a pixel, each with thresholds of its own."""
+        return self.order.beats
 
     @property
     def _steps(self) -> range:
@@ -68,7 +72,7 @@ class LevelSearch:
         m = ModuleBuilder(name, "Finds the level of each value by binary search.")
         advance = m.input("advance", 1)
         row = m.input("row", address_bits(self.rows))
-        values = m.input("values", self.lanes * self.value_bits)
+        values = m.input("values", self.order.lanes * self.value_bits)
         values = self._complemented(m, values, row)
         states: list[_State] = []
         for value in values.lanes(self.value_bits):
@@ -86,23 +90,18 @@ class LevelSearch:
         m.output("levels", pack(levels))
         return BuiltUnit([*modules, m.finish()], m.images)
 
-    def _channel(self, row: int, lane: int) -> int:
-        """The channel of a lane; a surplus lane repeats the one that it had before."""
-        channel = row * self.lanes + lane
-        return channel if channel < len(self.tables.searches) else channel - self.lanes
-
     def _complemented(self, m: ModuleBuilder, values: Signal, row: Signal) -> Signal:
         """The values, complemented where their channel falls."""
         words = [
             sum(
-                self.tables.searches[self._channel(r, lane)].falling << lane
-                for lane in range(self.lanes)
+                self.tables.searches[self.order.channel(r, lane)].falling << lane
+                for lane in range(self.order.lanes)
             )
             for r in range(self.rows)
         ]
         if not any(words):
             return values
-        falling = rom(m, "falling", words, self.lanes, row)
+        falling = rom(m, "falling", words, self.order.lanes, row)
         mask = [bit.replicate(self.value_bits) for bit in falling.lanes(1)]
         return values ^ pack(mask)
 
@@ -150,7 +149,8 @@ class LevelSearch:
         self, m: ModuleBuilder, step: int, lane: int, row: Signal, prefix: Signal | None
     ) -> Signal:
         by_row = [
-            self.tables.words(self._channel(r, lane), step) for r in range(self.rows)
+            self.tables.words(self.order.channel(r, lane), step)
+            for r in range(self.rows)
         ]
         if prefix is None:
             words, address = [word for (word,) in by_row], row

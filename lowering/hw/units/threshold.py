@@ -10,6 +10,7 @@ from xdsl.ir import Attribute
 from lowering.hw.builder import pack
 from lowering.hw.stream import BuiltUnit, PipelineBuilder, counter
 from lowering.hw.units.activation import Activation, SearchTables
+from lowering.hw.units.channel_order import ChannelOrder
 from lowering.hw.units.level_search import LevelSearch
 from qdialect.types import BipolarType, is_signed, unsigned, width_bits
 
@@ -61,9 +62,8 @@ class Threshold:
             activation = replace(activation, thresholds=halved)
             value_type = unsigned(1)
         tables = SearchTables.plain(activation, value_type)
-        return LevelSearch(
-            activation, tables, self.lanes, self.cycles_per_vector, known_steps=0
-        )
+        order = ChannelOrder(self.elements, self.lanes)
+        return LevelSearch(activation, tables, order, known_steps=0)
 
     def build(self, name: str) -> BuiltUnit:
         """The unit as module `name`; the names of all its parts start with it."""

@@ -14,6 +14,7 @@ from xdsl.ir import Attribute
 from lowering.hw.builder import ModuleBuilder, Signal, concat, mux, pack
 from lowering.hw.memories import address_bits
 from lowering.hw.stream import BuiltUnit, PipelineBuilder, StreamBuilder, counter
+from lowering.hw.units.chain import chained
 from lowering.hw.units.dwc import Dwc
 from qdialect.types import is_signed, width_bits
 
@@ -98,32 +99,7 @@ class TopK:
         serial = Dwc(self.index_bits, self.k, self.k, 1).build(f"{name}_serial")
         in_bits = self.lanes * width_bits(self.input_type)
         m = StreamBuilder(name, in_bits, f"Top-{self.k} unit, an index a beat.")
-        serial_ready = m.wire("serial_ready", 1)
-        first = m.instance(
-            "picks",
-            picks.top,
-            {
-                "rst": m.rst,
-                "in_data": m.in_data,
-                "in_valid": m.in_valid,
-                "out_ready": serial_ready,
-            },
-        )
-        second = m.instance(
-            "serial",
-            serial.top,
-            {
-                "rst": m.rst,
-                "in_data": first["out_data"],
-                "in_valid": first["out_valid"],
-                "out_ready": m.out_ready,
-            },
-        )
-        serial_ready.drive(second["in_ready"])
-        module = m.finish_stream(
-            first["in_ready"], second["out_data"], second["out_valid"]
-        )
-        return BuiltUnit([*picks.modules, *serial.modules, module], m.images)
+        return chained(m, ("picks", picks), ("serial", serial))
 
     def _build_picks(self, name: str) -> BuiltUnit:
         m = PipelineBuilder(
