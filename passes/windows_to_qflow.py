@@ -24,7 +24,7 @@ from passes.stream_conversion import (
 from qdialect import qflow
 from qdialect.convolution import ConvOp
 from qdialect.data import Array
-from qdialect.flow_windows import parallel_fits
+from qdialect.map_timing import pool_fits
 from qdialect.pooling import MaxPoolOp, PoolOp, SumPoolOp
 from qdialect.streams import stream_type
 from qdialect.types import (
@@ -232,8 +232,7 @@ def _pool(conversion: Conversion, op: MaxPoolOp | SumPoolOp) -> None:
     window = op.window
     source = stream_type(image)
     is_max = isinstance(op, MaxPoolOp)
-    overlaps = any(axis.reach > axis.stride for axis in window)
-    if overlaps and not parallel_fits(window, source):
+    if not pool_fits(window, source):
         # Padding that a unit cannot leave out is put there, as what changes nothing.
         element = source.tensor.element_type
         value = value_range(element)[0] if is_max else 0

@@ -86,16 +86,17 @@ class PipelineActor:
         slot, takes, gives = self.pipeline.events[self.event]
         # `tick` is that of slot 0 of this repeat, as if no beat had been late since.
         now = self.tick + slot
-        if takes:
-            wires = [self.sources[i] for i in takes]
+        awaited = (0,) if self.pipeline.awaits and slot == 0 else ()
+        if waits := takes or awaited:
+            wires = [self.sources[i] for i in waits]
             if any(len(wire.takes) == len(wire.offers) for wire in wires):
                 return False
             offered = max(wire.offers[len(wire.takes)] for wire in wires)
             reached = self._reach(now, offered)
             if reached is None:
                 return False
-            for wire in wires:
-                wire.takes.append(reached + self.stalled)
+            for i in takes:
+                self.sources[i].takes.append(reached + self.stalled)
             self.tick += reached - now
             now = reached
         if gives:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import gcd
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -133,22 +134,20 @@ class TensorDataAttr(ParametrizedAttribute):
     @classmethod
     def from_words(cls, words: Iterable[int], word_bits: int) -> TensorDataAttr:
         """A memory image: one unsigned word of any width an element."""
-        bits = 0
-        count = 0
+        held = list(words)
+        for word in held:
+            if word < 0 or word.bit_length() > word_bits:
+                raise ValueError(f"{word} does not fit ui{word_bits}")
+        step = _words_a_chunk(word_bits)
         chunks: list[bytes] = []
-        if word_bits % 8 == 0:
-            for word in words:
-                chunks.append(word.to_bytes(word_bits // 8, "little"))
-                count += 1
-            raw = b"".join(chunks)
-        else:
-            for word in words:
-                if word < 0 or word.bit_length() > word_bits:
-                    raise ValueError(f"{word} does not fit ui{word_bits}")
-                bits |= word << (count * word_bits)
-                count += 1
-            raw = bits.to_bytes((count * word_bits + 7) // 8, "little")
-        return cls(TensorType(unsigned(word_bits), (count,)), RawBytes(raw))
+        for start in range(0, len(held), step):
+            chunk = held[start : start + step]
+            bits = 0
+            for word in reversed(chunk):
+                bits = bits << word_bits | word
+            chunks.append(bits.to_bytes((len(chunk) * word_bits + 7) // 8, "little"))
+        type_: AnyTensor = TensorType(unsigned(word_bits), (len(held),))
+        return cls(type_, RawBytes(b"".join(chunks)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -174,16 +173,14 @@ class TensorDataAttr(ParametrizedAttribute):
     def words(self) -> list[int]:
         """The stored bits of each element, as unsigned integers of any width."""
         width = width_bits(self.type.element_type)
-        if width % 8 == 0:
-            step = width // 8
-            raw = self.raw.data
-            return [
-                int.from_bytes(raw[i * step : (i + 1) * step], "little")
-                for i in range(self.size)
-            ]
-        bits = int.from_bytes(self.raw.data, "little")
-        mask = (1 << width) - 1
-        return [(bits >> (i * width)) & mask for i in range(self.size)]
+        step = _words_a_chunk(width)
+        chunk_bytes = step * width // 8
+        raw, mask = self.raw.data, (1 << width) - 1
+        found: list[int] = []
+        for start in range(0, len(raw), chunk_bytes):
+            bits = int.from_bytes(raw[start : start + chunk_bytes], "little")
+            found += [(bits >> (i * width)) & mask for i in range(step)]
+        return found[: self.size]
 
     def verify(self) -> None:
         if any(extent < 0 for extent in self.type.get_shape()):
@@ -200,6 +197,11 @@ class TensorDataAttr(ParametrizedAttribute):
                 f"constant of type {self.type} needs {needed} bytes, "
                 f"got {len(self.raw.data)}"
             )
+
+
+def _words_a_chunk(word_bits: int) -> int:
+    """Words that together fill whole bytes: numbers of all bits at once cost squares."""
+    return 8 // gcd(word_bits, 8)
 
 
 def _parse_hex(parser: AttrParser) -> bytes:

@@ -14,7 +14,7 @@ from qdialect.map_timing import (
     concat_chunks,
     in_blocks,
     is_power_of_two,
-    pool_extents,
+    map_extents,
     pool_window,
 )
 from qdialect.memory_costs import Cost, ram_cost, rom_cost
@@ -91,7 +91,8 @@ def _pool_cost(op: qflow.PoolOp, lanes: int) -> Cost:
         per_bit = _LUTS_PER_ADDED_BIT
     elif out.element_bits == 1:
         per_bit = _LUTS_PER_OR_BIT
-    (rows, columns), (height, width) = pool_window(op), pool_extents(op)
+    rows, columns = pool_window(op.window, source)
+    height, width = map_extents(source)
     control = Cost(_CONTROL_LUTS + 2 * _LUTS_PER_COUNTED_AXIS)
     if in_blocks((rows, columns)):
         blocks = 1 if min(rows.kernel, height) == 1 else columns.windows(width)

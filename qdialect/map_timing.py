@@ -173,21 +173,21 @@ def product_stages(lhs: StreamType, rhs: StreamType) -> int:
     return 1 if signs or small else 2
 
 
-def pool_window(op: qflow.PoolOp) -> Window:
+def pool_window(window: Window, source: StreamType) -> Window:
     """The window of a pool, rows and columns; a lone one has its reach for stride."""
-    extents = stream_type(op.input).tensor.get_shape()[1:-1]
+    extents = source.tensor.get_shape()[1:-1]
     axes = [
         replace(axis, stride=max(axis.stride, axis.reach))
         if axis.windows(extent) == 1
         else axis
-        for axis, extent in zip(op.window, extents, strict=True)
+        for axis, extent in zip(window, extents, strict=True)
     ]
     return (Axis(1), axes[0]) if len(axes) == 1 else tuple(axes)
 
 
-def pool_extents(op: qflow.PoolOp) -> tuple[int, int]:
-    """Rows and columns of a pool's map; one row where it is 1-D."""
-    *rows, columns = stream_type(op.input).tensor.get_shape()[1:-1]
+def map_extents(source: StreamType) -> tuple[int, int]:
+    """Rows and columns of a map; one row where it is 1-D."""
+    *rows, columns = source.tensor.get_shape()[1:-1]
     return (rows[0] if rows else 1, columns)
 
 
@@ -196,13 +196,17 @@ def in_blocks(window: Window) -> bool:
     return all(axis.kernel == axis.reach <= axis.stride for axis in window)
 
 
-def pool_fits(op: qflow.PoolOp) -> bool:
+def pool_fits(window: Window, source: StreamType) -> bool:
     """Whether there is a unit for a pool: in blocks, or one after another in a raster.
 
     Without padding there always is.
+
+    Args:
+        window: what slides.
+        source: the map.
     """
-    window = pool_window(op)
-    raster = Raster(window, pool_extents(op))
+    window = pool_window(window, source)
+    raster = Raster(window, map_extents(source))
     width = raster.width
     apart = (raster.counts[1] - 1) * raster.columns.stride < width
     return in_blocks(window) or (raster.fits and apart)
@@ -210,7 +214,7 @@ def pool_fits(op: qflow.PoolOp) -> bool:
 
 def _pool(op: qflow.PoolOp) -> Pipeline:
     source = stream_type(op.input)
-    window, extents = pool_window(op), pool_extents(op)
+    window, extents = pool_window(op.window, source), map_extents(source)
     pixels = source.vectors
     if in_blocks(window):
         rows, columns = (

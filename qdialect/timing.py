@@ -22,6 +22,7 @@ MIN_FIFO_DEPTH = 2
 """Less than this cannot pass a beat a cycle without a path from `ready` to `ready`."""
 
 _SETTLING_FRAMES = 4
+_OPEN_FRAMES = 3
 _MEASURED_FRAMES = 2
 # A depth is accepted after so many times the frames of a trial.
 _LONGER = 4
@@ -89,12 +90,17 @@ def frame_latency(function: FuncOp) -> int:
     Of a function of many beats the schedule is that of FIFOs of any depth.
     """
     if _beats(function) > _MAX_CHECKED_BEATS:
-        schedule = open_schedule(function, 1, lambda beats: np.zeros(beats, np.int64))
-        end = function.body.block.last_op
-        assert end is not None
-        indices = range(len(end.operands))
-        return max(int(schedule.takes[end, index][-1]) for index in indices)
+        return _open_latency(function)
     return beat_times(function, 1).last_beats()[0]
+
+
+def _open_latency(function: FuncOp) -> int:
+    """The latency with FIFOs of any depth."""
+    schedule = open_schedule(function, 1, lambda beats: np.zeros(beats, np.int64))
+    end = function.body.block.last_op
+    assert end is not None
+    indices = range(len(end.operands))
+    return max(int(schedule.takes[end, index][-1]) for index in indices)
 
 
 def busy(function: FuncOp) -> dict[Operation, float]:
@@ -201,7 +207,8 @@ def _keeps_rate(
 def _paced_depths(function: FuncOp, interval: int) -> dict[Operation, int]:
     """The most beats that wait in each FIFO when beats come in evenly."""
     fifos = [op for op in units(function) if isinstance(op, qflow.FifoOp)]
-    frames = _frames(function, {})
+    # Those on their way at once, and as many more as it takes to settle.
+    frames = _OPEN_FRAMES + _open_latency(function) // interval
     schedule = open_schedule(
         function,
         frames,

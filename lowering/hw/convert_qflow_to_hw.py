@@ -8,9 +8,9 @@ from itertools import count
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
-from xdsl.dialects.func import FuncOp
+from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.dialects.hw import HWModuleOp
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import PassFailedException
@@ -20,7 +20,8 @@ from lowering.hw.unit_specs import UnitSpec, unit_spec
 from qdialect import qflow
 from qdialect.calls import CallOp
 from qdialect.constants import LoadOp, WeightOp
-from qdialect.streams import stream_type
+from qdialect.location import where
+from qdialect.streams import StreamType, stream_type
 from qdialect.units import stream_functions, unit_names
 
 _LEGAL_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -125,6 +126,7 @@ def _convert(module: ModuleOp, function: FuncOp, prefix: str) -> None:
             f"convert-qflow-to-hw: the module has a symbol @{top} already; choose "
             "another prefix"
         )
+    _expect_circuit(function)
     builder = _UnitBuilder(prefix, {*symbols, top})
     instances = {
         op: builder.instance(op, name)
@@ -143,6 +145,26 @@ def _convert(module: ModuleOp, function: FuncOp, prefix: str) -> None:
         if isinstance(op, CallOp) and op.callee.string_value() == name:
             op.callee = SymbolRefAttr(top)
     _drop_unread_weights(module, loaded)
+
+
+def _expect_circuit(function: FuncOp) -> None:
+    """Refuse what loses beats: strangers between units, streams not read exactly once."""
+    values: list[SSAValue] = list(function.body.block.args)
+    for op in function.body.block.ops:
+        streams = [v for v in op.operands if isinstance(v.type, StreamType)]
+        if streams and not isinstance(op, (*qflow.UNITS, ReturnOp)):
+            raise PassFailedException(
+                f"convert-qflow-to-hw: {where(op)}: no hardware unit computes it"
+            )
+        values += [v for v in op.results if isinstance(v.type, StreamType)]
+    for value in values:
+        readers = len(list(value.uses))
+        if readers != 1:
+            name = f"%{value.name_hint}" if value.name_hint else value.type
+            raise PassFailedException(
+                f"convert-qflow-to-hw: @{function.sym_name.data}: the stream {name} has "
+                f"{readers} readers, expected one; a qflow.fork copies a stream"
+            )
 
 
 def _loaded(op: Operation) -> set[str]:

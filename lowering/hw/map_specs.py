@@ -21,8 +21,8 @@ from qdialect.location import where
 from qdialect.map_timing import (
     concat_chunks,
     in_blocks,
+    map_extents,
     pad_spans,
-    pool_extents,
     pool_fits,
     pool_window,
     product_stages,
@@ -83,15 +83,15 @@ def map_unit_spec(op: Operation) -> MapUnit:
 
 
 def _pool(op: qflow.PoolOp) -> BlockPool | SlidingPool:
-    if not pool_fits(op):
+    source = stream_type(op.input)
+    if not pool_fits(op.window, source):
         raise PassFailedException(
             f"convert-qflow-to-hw: {where(op)}: too much padding for a pool unit; put a "
             "qflow.pad in front instead"
         )
-    window, extents = pool_window(op), pool_extents(op)
+    window, extents = pool_window(op.window, source), map_extents(source)
     is_sum = op.kind.data is qflow.PoolKind.SUM
     reduction = Reduction(_element(op.input), _element(op.out), is_sum)
-    source = stream_type(op.input)
     if in_blocks(window):
         return BlockPool(reduction, window, extents, source.beats, source.lanes)
     raster = Raster(window, extents)

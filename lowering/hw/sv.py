@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import IO
 
 from xdsl.context import Context
-from xdsl.dialects import hw
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.utils.target import Target
@@ -74,7 +73,9 @@ def emit_module(module: ModuleOp) -> str:
         CircuitError: an operation has no SystemVerilog form.
     """
     texts = [f"// {banner()}\n"]
-    texts += [_ModuleText(op).write() for op in in_dependency_order(module)]
+    texts += [
+        _ModuleText(plan_module(op)).write() for op in in_dependency_order(module)
+    ]
     return "\n".join(texts)
 
 
@@ -89,19 +90,20 @@ def emit_files(module: ModuleOp) -> dict[str, str]:
         CircuitError: an operation has no SystemVerilog form, or the image of a memory
             is missing.
     """
+    plans = [plan_module(op) for op in in_dependency_order(module)]
     sources = {
-        f"{op.sym_name.data}.sv": f"// {banner()}\n\n{_ModuleText(op).write()}"
-        for op in in_dependency_order(module)
+        f"{plan.op.sym_name.data}.sv": f"// {banner()}\n\n{_ModuleText(plan).write()}"
+        for plan in plans
     }
     file_list = "".join(f"{name}\n" for name in sources)
-    return {**sources, **_memory_texts(module), FILE_LIST: file_list}
+    return {**sources, **_memory_texts(module, plans), FILE_LIST: file_list}
 
 
-def _memory_texts(module: ModuleOp) -> dict[str, str]:
+def _memory_texts(module: ModuleOp, plans: Sequence[ModulePlan]) -> dict[str, str]:
     images = memory_images(module)
     texts: dict[str, str] = {}
-    for op in in_dependency_order(module):
-        for initial in plan_module(op).initials:
+    for plan in plans:
+        for initial in plan.initials:
             for read in memory_files(initial):
                 name = read.filename.data
                 if name not in images:
@@ -137,9 +139,9 @@ def _range(width_bits: int) -> str:
 class _ModuleText:
     """Writes one module, section by section."""
 
-    def __init__(self, op: hw.HWModuleOp) -> None:
-        self._op = op
-        self._plan: ModulePlan = plan_module(op)
+    def __init__(self, plan: ModulePlan) -> None:
+        self._op = plan.op
+        self._plan = plan
         self._expressions = Expressions(self._plan.names)
         self._text = Text()
 

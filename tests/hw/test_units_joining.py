@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from integer_cores import ELEMENTS
+from integer_cores import ELEMENTS, core_of
 from pass_agreement import apply
 from stream_functions import StreamFunction, check_simulation, frames_for, stream
 from xdsl.dialects.builtin import UnrealizedConversionCastOp
@@ -15,6 +15,7 @@ from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
 from lowering.hw.unit_specs import unit_spec
 from lowering.interpreter.engine import Interpreter
 from qdialect import qflow
+from qdialect.beats import beat_times
 from qdialect.qflow import PoolKind
 from qdialect.streams import stream_type
 from qdialect.types import (
@@ -244,6 +245,21 @@ def test_branches_that_meet() -> None:
         strict=True,
     ):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_padding_waits_for_its_frame() -> None:
+    """Not a beat of padding is given before the first beat of its frame is there."""
+    f = StreamFunction()
+    element = unsigned(4)
+    x = f.argument(element, (1, 9, 1), 1)
+    late = stream(element, (1, 3, 1), 1)
+    late = f.add(qflow.SliceOp(x, late, offsets=[0, 6, 0], steps=[1, 1, 1]))
+    padded = stream(element, (1, 7, 1), 1)
+    f.result(f.add(qflow.PadOp(late, padded, value=7, pads=[4, 0])))
+    module = f.module()
+    # Six pixels are dropped, one is on its way; padding, pixels and a register follow.
+    assert beat_times(core_of(module), 1).last_beats() == [7 + 4 + 3]
+    check_simulation(module)
 
 
 def test_refuses_computed_factors() -> None:

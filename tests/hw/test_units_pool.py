@@ -13,7 +13,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from lowering.hw.unit_specs import unit_spec
 from qdialect import qflow
-from qdialect.map_timing import in_blocks, pool_extents, pool_fits, pool_window
+from qdialect.map_timing import in_blocks, map_extents, pool_fits, pool_window
 from qdialect.pipeline_stage import Pipeline
 from qdialect.pipelines import stages_of
 from qdialect.qflow import PoolKind
@@ -34,7 +34,6 @@ def pool(
     lanes: int,
 ) -> qflow.PoolOp | None:
     """A pool of an argument of its own, or None where no unit can do it."""
-    x = StreamFunction().argument(element, (1, *extents, channels), lanes)
     counts = [axis.windows(n) for axis, n in zip(window, extents, strict=True)]
     result = element
     if kind is PoolKind.SUM:
@@ -42,7 +41,7 @@ def pool(
         low, high = value_range(element)
         result = integer_type_for(low * taps, high * taps)
     out = stream(result, (1, *counts, channels), lanes)
-    if not pool_fits(qflow.PoolOp(kind, x, out, window)):
+    if not pool_fits(window, stream(element, (1, *extents, channels), lanes)):
         return None
     x = f.argument(element, (1, *extents, channels), lanes)
     op = qflow.PoolOp(kind, x, out, window)
@@ -122,7 +121,7 @@ def test_padding_that_does_not_fit() -> None:
     x = f.argument(unsigned(3), (1, 4, 1), 1)
     op = qflow.PoolOp(PoolKind.MAX, x, stream(unsigned(3), (1, 6, 1), 1), window)
     op.verify()
-    assert not pool_fits(op)
+    assert not pool_fits(window, stream_type(x))
     with pytest.raises(PassFailedException, match=r"put a qflow.pad in front"):
         unit_spec(op)
 
@@ -135,8 +134,9 @@ def test_a_pixel_beat_a_cycle() -> None:
             op = random_pool(f, blocks=blocks)
             (stage,) = stages_of(op)
             assert isinstance(stage, Pipeline)
-            beats = stream_type(op.input).beats
-            rows = (pool_window(op)[0].after + 1) * pool_extents(op)[1]
-            assert stage.slots <= stream_type(op.input).beats_per_frame + rows * beats
-            if in_blocks(pool_window(op)):
-                assert stage.slots == stream_type(op.input).beats_per_frame
+            source = stream_type(op.input)
+            window = pool_window(op.window, source)
+            late = (window[0].after + 1) * map_extents(source)[1] * source.beats
+            assert stage.slots <= source.beats_per_frame + late
+            if in_blocks(window):
+                assert stage.slots == source.beats_per_frame

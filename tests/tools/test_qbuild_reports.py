@@ -16,6 +16,7 @@ from lowering.c.engine import CEngine
 from lowering.c.errors import CError
 from lowering.hw import verilate
 from lowering.hw.verilate import SimulatorMissingError, find_simulator
+from lowering.interpreter import engine as interpreter_engine
 from qdialect.data import Array
 from tools.build import c_library, driver
 from tools.build.driver import design_name
@@ -209,3 +210,15 @@ def test_the_written_test_bench_runs(folder: Path):
 )
 def test_design_name(file: str, name: str):
     assert design_name(file) == name
+
+
+def test_frames_that_the_interpreter_runs_in_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(interpreter_engine, "_ELEMENTS_AT_ONCE", 64)
+    model = tmp_path / "layer.mlir"
+    model.write_text(LAYER)
+    assert main([str(model), "-o", str(tmp_path / "out"), "--targets", "c"]) == 0
+    assert "C " in capsys.readouterr().out
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert all(entry["frames_equal"] == 100 for entry in report["agreement"])

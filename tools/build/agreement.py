@@ -46,23 +46,41 @@ class Reference:
     outputs: list[Array]
 
 
+class _Watched:
+    """A core that keeps what passes it; the interpreter may call it batch by batch."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._arguments: list[Sequence[Array]] = []
+        self._results: list[Sequence[Array]] = []
+
+    def __call__(self, arguments: Sequence[Array]) -> Sequence[Array]:
+        results = self._core(arguments)
+        self._arguments.append(list(arguments))
+        self._results.append(list(results))
+        return results
+
+    @property
+    def arguments(self) -> list[Array]:
+        """Each argument, of all frames."""
+        return [np.concatenate(parts) for parts in zip(*self._arguments, strict=True)]
+
+    @property
+    def results(self) -> list[Array]:
+        """Each result, of all frames."""
+        return [np.concatenate(parts) for parts in zip(*self._results, strict=True)]
+
+
 def reference_run(module: ModuleOp, inputs: Sequence[Array]) -> Reference:
     """Run a network at the integer level, @main calling @core, on the interpreter.
 
     Raises:
         InterpreterError: it cannot be run.
     """
-    seen: list[tuple[list[Array], list[Array]]] = []
-    core = Interpreter(module)
-
-    def watched(arguments: Sequence[Array]) -> Sequence[Array]:
-        results = core.run(arguments, "core")
-        seen.append((list(arguments), results))
-        return results
-
+    interpreter = Interpreter(module)
+    watched = _Watched(lambda arguments: interpreter.run(arguments, "core"))
     outputs = Interpreter(module, core=watched).run(inputs)
-    (core_inputs, core_outputs) = seen[0]
-    return Reference(core_inputs, core_outputs, outputs)
+    return Reference(watched.arguments, watched.results, outputs)
 
 
 def compare_outputs(
@@ -112,14 +130,9 @@ def compare_core(
         inputs: the frames of the reference, or the first of them.
         reference: what the interpreter gave.
     """
-    levels: list[Array] = []
-
-    def watched(arguments: Sequence[Array]) -> Sequence[Array]:
-        results = core(arguments)
-        levels.extend(results)
-        return results
-
+    watched = _Watched(core)
     outputs = Interpreter(module, core=watched).run(inputs)
+    levels = watched.results
     frames = len(inputs[0])
     return _agreement(
         engine,

@@ -51,16 +51,6 @@ class TapProducts:
     bias: Ints | None = None
     places: Places = ONE_PLACE
 
-    @property
-    def cycles_per_vector(self) -> int:
-        """Cycles between two beats when the unit is never starved or blocked."""
-        return self.weights.shape[1]
-
-    @property
-    def latency_cycles(self) -> int:
-        """Cycles from taking the first tap of some channels to giving their sums."""
-        return self.weights.shape[1] - 1 + self._pipeline.latency_cycles
-
     @cached_property
     def _pipeline(self) -> SumPipeline:
         channels = len(self.weights)
