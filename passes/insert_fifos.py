@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from qdialect import qflow
 from qdialect.beats import DeadlockError
-from qdialect.streams import StreamType
+from qdialect.streams import StreamType, stream_type
 from qdialect.timing import MIN_FIFO_DEPTH, fifo_depths
 from qdialect.units import stream_functions, units
 
@@ -22,21 +22,27 @@ from qdialect.units import stream_functions, units
 def _wants_fifo(op: Operation, operand: SSAValue) -> bool:
     """Whether the stream `operand` of a unit comes through a FIFO.
 
-    Not from outside, nor from a sliding window, which gives its beats when they are
-    wanted. Converters and wires pass beats on at once: what they cannot, waits behind.
+    Not from outside, nor from a sliding window that reads a tap when one is wanted. What
+    a narrowing converter cannot pass on yet waits in front of it, where beats are wide,
+    and what a widening one does behind it.
     """
-    passes_on = qflow.FifoOp | qflow.DwcOp | qflow.ForkOp | qflow.ReshapeOp
-    return (
-        isinstance(operand.type, StreamType)
-        and isinstance(operand.owner, Operation)
-        and not isinstance(op, passes_on)
-        and not (isinstance(operand.owner, qflow.SwuOp) and _gives_taps(operand.owner))
-    )
+    if not isinstance(operand.type, StreamType) or isinstance(operand.owner, Block):
+        return False
+    if isinstance(operand.owner, qflow.SwuOp) and not operand.owner.is_parallel:
+        return False
+    match op:
+        case qflow.FifoOp() | qflow.ForkOp() | qflow.ReshapeOp():
+            return False
+        case qflow.DwcOp():
+            return _narrows(op)
+        case _:
+            source = operand.owner
+            return not (isinstance(source, qflow.DwcOp) and _narrows(source))
 
 
-def _gives_taps(op: qflow.SwuOp) -> bool:
-    """Whether it reads a tap when one is wanted; if not, it stalls with its window."""
-    return not op.is_parallel
+def _narrows(op: qflow.DwcOp) -> bool:
+    """Whether it gives more beats than it takes."""
+    return stream_type(op.input).beats < stream_type(op.out).beats
 
 
 def _remove_fifos(function: FuncOp) -> None:
@@ -58,9 +64,10 @@ def _insert_fifos(function: FuncOp) -> None:
 
 @dataclass(frozen=True)
 class InsertFifosPass(ModulePass):
-    """Put a FIFO in front of every unit that reads another one, behind any converter.
+    """Put a FIFO in front of every unit that reads another one.
 
-    Only a unit that reads a sliding window gets none: the window waits in its store.
+    Where there is a converter between them, it stands on its wider side. A unit that
+    reads the taps of a sliding window gets none: they wait in the window's store.
 
     Its depth is computed from the schedule of every beat, see `qdialect/timing.py`: the
     least with which frames follow each other in the cycles of the slowest unit, which

@@ -41,22 +41,36 @@ class OpenSchedule:
     takes: Mapping[tuple[Operation, int], Times]
 
     def waiting(self, fifo: qflow.FifoOp) -> int:
-        """The most beats that a FIFO holds at once, those just passing included."""
+        """The most beats that a FIFO holds at once, those just passing included.
+
+        A beat in front of a converter stays until the reader of that takes its elements.
+        """
         arrivals = self.takes[fifo, 0]
-        reader = next(iter(fifo.out.uses))
-        departures = self.takes[reader.operation, reader.index]
+        departures = self._departures(fifo.out)
         gone = np.searchsorted(departures, arrivals, side="left")
         return int((np.arange(1, len(arrivals) + 1) - gone).max())
 
+    def _departures(self, stream: SSAValue) -> Times:
+        """When each beat of a stream has left for good."""
+        reader = next(iter(stream.uses))
+        takes = self.takes[reader.operation, reader.index]
+        if not isinstance(op := reader.operation, qflow.DwcOp):
+            return takes
+        stage = _conversion_of(op)
+        vectors = len(takes) // stage.in_beats
+        first = np.minimum(_begun(stage, vectors), vectors * stage.out_beats - 1)
+        return np.maximum.accumulate(np.maximum(takes, self._departures(op.out)[first]))
+
 
 def open_schedule(
-    function: FuncOp, frames: int, offered: Callable[[int], Times]
+    function: FuncOp, frames: int, interval: int, offered: Callable[[int], Times]
 ) -> OpenSchedule:
     """The schedule of some frames; the outputs are always taken.
 
     Args:
         function: a function on streams.
         frames: number of frames.
+        interval: cycles a frame that the function is meant for.
         offered: from the number of its beats a frame, when those of an argument are
             offered.
     """
@@ -67,7 +81,8 @@ def open_schedule(
         offers[argument] = offered(stream_type(argument).beats_per_frame)
     for op in units(function):
         sources = [v for v in op.operands if isinstance(v.type, StreamType)]
-        taken, given = _unit(op, frames, [offers[value] for value in sources])
+        arrivals = [offers[value] for value in sources]
+        taken, given = _unit(op, frames, interval, arrivals)
         for index, times in enumerate(taken):
             takes[op, index] = times
         for result in op.results:
@@ -86,7 +101,7 @@ def _in_turn(earliest: Times) -> Times:
 
 
 def _unit(
-    op: Operation, frames: int, sources: Sequence[Times]
+    op: Operation, frames: int, interval: int, sources: Sequence[Times]
 ) -> tuple[Sequence[Times], Times]:
     """When a unit takes the beats of its sources, and offers its own."""
     match op:
@@ -101,7 +116,10 @@ def _unit(
     for stage in stages_of(op):
         match stage:
             case Pipeline():
-                taken, given = _pipeline(stage, frames, current, _reader_slots(op))
+                reader = None
+                if isinstance(op, qflow.SwuOp):
+                    reader = _Reader(_reader_slots(op), window_room(op, interval))
+                taken, given = _pipeline(stage, frames, current, reader)
             case LaneConversion():
                 vectors = frames * stream_type(op.operands[0]).vectors
                 taken, given = _conversion(stage, vectors, current[0])
@@ -113,8 +131,21 @@ def _unit(
     return first, current[0]
 
 
+@dataclass(frozen=True)
+class _Reader:
+    """What reads whole windows.
+
+    Attributes:
+        slots: cycles that it takes for one.
+        room: how many wait in front of it.
+    """
+
+    slots: int
+    room: int
+
+
 def _pipeline(
-    stage: Pipeline, frames: int, sources: Sequence[Times], reader_slots: int
+    stage: Pipeline, frames: int, sources: Sequence[Times], reader: _Reader | None
 ) -> tuple[Sequence[Times], Times]:
     repeats = frames * stage.repeats
     slots = np.array([slot for slot, _, _ in stage.events])
@@ -126,43 +157,97 @@ def _pipeline(
         taking.append(np.flatnonzero(np.tile(chosen, repeats)))
         arrivals[taking[-1]] = np.maximum(arrivals[taking[-1]], times)
     gives = np.tile(np.array([gives for _, _, gives in stage.events]), repeats)
-    if reader_slots == 1:
+    if reader is None or reader.slots == 1:
         cycles = np.maximum.accumulate(arrivals - places) + places
     else:
-        cycles = _spaced(arrivals, places, gives, reader_slots)
+        cycles, _ = _blocked(arrivals, places, gives, reader)
     given = cycles[np.flatnonzero(gives)] + stage.latency
     return [cycles[events] for events in taking], given
 
 
-def _spaced(
-    arrivals: Times, places: Times, gives: npt.NDArray[np.bool_], spacing: int
-) -> Times:
-    """The cycles of events, those that give a beat no less than `spacing` apart."""
+def _blocked(
+    arrivals: Times, places: Times, gives: npt.NDArray[np.bool_], reader: _Reader
+) -> tuple[Times, list[int]]:
+    """The cycles of events, and when the reader begins with each beat that they give.
+
+    All events wait while a beat that was given finds no room in front of the reader.
+    """
     cycles: list[int] = []
-    cycle = before = 0
-    next_given = 0
+    begins: list[int] = []
+    cycle = before = room_from = begun = 0
     for arrival, place, given in zip(
         arrivals.tolist(), places.tolist(), gives.tolist(), strict=True
     ):
-        cycle = max(arrival, cycle + place - before, next_given if given else 0)
-        if given:
-            next_given = cycle + spacing
+        cycle = max(arrival, cycle + place - before, room_from)
         before = place
         cycles.append(cycle)
-    return np.array(cycles)
+        if given:
+            if len(begins) >= reader.room:
+                room_from = begins[len(begins) - reader.room]
+            begun = max(begun + reader.slots, cycle + _FIFO_LATENCY)
+            begins.append(begun)
+    return np.array(cycles), begins
+
+
+def window_room(op: qflow.SwuOp, interval: int) -> int:
+    """Windows that must find room in front of their reader, for frames each `interval`.
+
+    A unit that gives whole windows gives none while it takes the first rows of a frame,
+    and takes no row while a window waits.
+    """
+    (stage,) = stages_of(op)
+    slots = _reader_slots(op)
+    if not isinstance(stage, Pipeline) or slots == 1:
+        return 2
+    frames = 3
+    events = stage.events
+    starts = np.arange(frames)[:, None] * stage.slots
+    places = (starts + np.array([slot for slot, _, _ in events])).reshape(-1)
+    gives = np.tile(np.array([gives for _, _, gives in events]), frames)
+    windows = len(stage.gives)
+    aim = max(interval, stage.slots, windows * slots)
+    room = 2
+    while room < windows:
+        reader = _Reader(slots, room)
+        _, begins = _blocked(np.zeros(len(places), np.int64), places, gives, reader)
+        if begins[-1] - begins[-1 - windows] <= aim:
+            break
+        room += 1
+    return room
 
 
 def _conversion(
     stage: LaneConversion, vectors: int, source: Times
 ) -> tuple[Sequence[Times], Times]:
-    takes = _in_turn(source)
     if stage.is_wire:
+        takes = _in_turn(source)
         return [takes], takes
-    counted = [stage.counted_chunks(place) for place in range(stage.in_beats)]
-    filled = np.cumsum(np.tile(np.array(counted, np.int64), vectors))
+    # A beat is taken when those that the ones before it fill have been given.
+    begun = np.maximum(_begun(stage, vectors), np.arange(len(source)))
+    takes = np.maximum.accumulate(source - begun) + begun
     complete = np.arange(1, vectors * stage.out_beats + 1) * stage.out_chunks
-    completed_by = np.searchsorted(filled, complete, side="left")
+    completed_by = np.searchsorted(_filled(stage, vectors), complete, side="left")
     return [takes], _in_turn(takes[completed_by] + 1)
+
+
+def _conversion_of(op: qflow.DwcOp) -> LaneConversion:
+    (stage,) = stages_of(op)
+    assert isinstance(stage, LaneConversion)
+    return stage
+
+
+def _filled(stage: LaneConversion, vectors: int) -> Times:
+    """Chunks that have come in all with each input beat."""
+    counted = [stage.counted_chunks(place) for place in range(stage.in_beats)]
+    return np.cumsum(np.tile(np.array(counted, np.int64), vectors))
+
+
+def _begun(stage: LaneConversion, vectors: int) -> Times:
+    """The output beat that holds the first element of each input beat."""
+    if stage.is_wire:
+        return np.arange(vectors * stage.in_beats)
+    before = np.concatenate([[0], _filled(stage, vectors)[:-1]])
+    return before // stage.out_chunks
 
 
 def _reader_slots(op: Operation) -> int:

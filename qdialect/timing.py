@@ -13,7 +13,7 @@ from xdsl.ir import Operation
 from qdialect import qflow
 from qdialect.beats import DeadlockError, beat_times
 from qdialect.lane_conversion import LaneConversion
-from qdialect.open_schedule import open_schedule
+from qdialect.open_schedule import open_schedule, window_room
 from qdialect.pipelines import stages_of
 from qdialect.streams import stream_type
 from qdialect.units import units
@@ -96,7 +96,12 @@ def frame_latency(function: FuncOp) -> int:
 
 def _open_latency(function: FuncOp) -> int:
     """The latency with FIFOs of any depth."""
-    schedule = open_schedule(function, 1, lambda beats: np.zeros(beats, np.int64))
+    schedule = open_schedule(
+        function,
+        1,
+        bottleneck_cycles(function),
+        lambda beats: np.zeros(beats, np.int64),
+    )
     end = function.body.block.last_op
     assert end is not None
     indices = range(len(end.operands))
@@ -212,25 +217,27 @@ def _paced_depths(function: FuncOp, interval: int) -> dict[Operation, int]:
     schedule = open_schedule(
         function,
         frames,
+        interval,
         lambda beats: (
             np.arange(frames)[:, None] * interval + np.arange(beats) * interval // beats
         ).reshape(-1),
     )
-    return {
-        op: max(MIN_FIFO_DEPTH, min(_limit(op), schedule.waiting(op) + _MARGIN))
-        for op in fifos
-    }
+    return {op: _depth(op, schedule.waiting(op) + _MARGIN, interval) for op in fifos}
 
 
-def _limit(op: qflow.FifoOp) -> int:
-    """The most beats that it is any use for a FIFO to hold.
+def _depth(op: qflow.FifoOp, waiting: int, interval: int) -> int:
+    """The depth for a FIFO in which so many beats would wait.
 
-    Behind a sliding window it is a vector: what more is there waits in the unit's store,
-    where a pixel stands once, not once a window.
+    Behind a sliding window that gives taps it is a vector at the most: what more there is
+    waits in the unit's store, where a pixel stands once, not once a window. Behind one
+    that gives whole windows it is as many as that unit needs room for.
     """
     source = op.input.owner
     while isinstance(source, qflow.DwcOp):
         source = source.input.owner
-    if isinstance(source, qflow.SwuOp) and not source.is_parallel:
-        return stream_type(op.out).beats + _MARGIN
-    return 1 << 62
+    if isinstance(source, qflow.SwuOp) and source.is_parallel:
+        room = window_room(source, interval)
+        waiting = room if room == MIN_FIFO_DEPTH else room + _MARGIN
+    elif isinstance(source, qflow.SwuOp):
+        waiting = min(waiting, stream_type(op.out).beats + _MARGIN)
+    return max(MIN_FIFO_DEPTH, waiting)

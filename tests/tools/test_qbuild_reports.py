@@ -221,4 +221,4 @@ def test_frames_that_the_interpreter_runs_in_batches(
     assert main([str(model), "-o", str(tmp_path / "out"), "--targets", "c"]) == 0
     assert "C " in capsys.readouterr().out
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert all(entry["frames_equal"] == 100 for entry in report["agreement"])
+    assert all(entry["frames_equal"] == 100 for entry in report["agreements"])
