@@ -27,8 +27,8 @@ _MEASURED_FRAMES = 2
 # A depth is accepted after so many times the frames of a trial.
 _LONGER = 4
 _MAX_DOUBLINGS = 8
-# Beats up to which a schedule is worked out exactly, and up to which many are.
-_MAX_CHECKED_BEATS = 600_000
+# The most beats of a schedule that is worked out exactly, and of one that is so often.
+_MAX_CHECKED_BEATS = 150_000
 _MAX_TRIED_BEATS = 20_000
 # What an open schedule leaves out, in beats: latencies that depend on depths.
 _MARGIN = 1
@@ -75,9 +75,9 @@ def frame_interval(function: FuncOp) -> int:
     Raises:
         DeadlockError: some unit waits for ever.
     """
-    if _beats(function) > _MAX_CHECKED_BEATS // _LONGER:
-        return bottleneck_cycles(function)
     frames = _LONGER * _frames(function, {})
+    if _beats(function) * frames > _MAX_CHECKED_BEATS:
+        return bottleneck_cycles(function)
     ends = beat_times(function, frames).last_beats()
     half = frames // 2
     return -(-(ends[-1] - ends[half - 1]) // (frames - half))
