@@ -138,6 +138,21 @@ class ProductOp(UnitOp):
                 )
 
 
+def _properties(
+    accumulator: Attribute,
+    offset: int,
+    row_places: Sequence[int] | None,
+    column_places: Sequence[int] | None,
+) -> dict[str, Attribute | None]:
+    """The properties of a `ProductOp`."""
+    return {
+        "accumulator": accumulator,
+        "offset": IntegerAttr(offset, i64),
+        "row_places": None if row_places is None else i64_array(row_places),
+        "column_places": None if column_places is None else i64_array(column_places),
+    }
+
+
 @irdl_op_definition
 class MvuOp(ProductOp):
     """Matrix-vector unit: weights times each vector, then an optional activation.
@@ -202,18 +217,11 @@ class MvuOp(ProductOp):
             operands=[
                 input,
                 weights,
-                [] if bias is None else [bias],
-                [] if thresholds is None else [thresholds],
-                [] if falling is None else [falling],
+                *([] if v is None else [v] for v in (bias, thresholds, falling)),
             ],
             properties={
-                "accumulator": accumulator,
-                "offset": IntegerAttr(offset, i64),
+                **_properties(accumulator, offset, row_places, column_places),
                 "groups": None if groups == 1 else IntegerAttr(groups, i64),
-                "row_places": None if row_places is None else i64_array(row_places),
-                "column_places": (
-                    None if column_places is None else i64_array(column_places)
-                ),
             },
             result_types=[out],
         )
@@ -331,18 +339,11 @@ class VvuOp(ProductOp):
             operands=[
                 input,
                 weights,
-                [] if bias is None else [bias],
-                [] if thresholds is None else [thresholds],
-                [] if falling is None else [falling],
+                *([] if v is None else [v] for v in (bias, thresholds, falling)),
             ],
             properties={
                 **window_properties(window),
-                "accumulator": accumulator,
-                "offset": IntegerAttr(offset, i64),
-                "row_places": None if row_places is None else i64_array(row_places),
-                "column_places": (
-                    None if column_places is None else i64_array(column_places)
-                ),
+                **_properties(accumulator, offset, row_places, column_places),
             },
             result_types=[out],
         )
