@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 from xdsl.dialects.func import FuncOp
@@ -83,29 +84,58 @@ def frame_interval(function: FuncOp) -> int:
     return -(-(ends[-1] - ends[half - 1]) // (frames - half))
 
 
-def frame_latency(function: FuncOp) -> int:
-    """Cycles from a frame's first input beat to its last output beat, from idle.
+class FrameTimes(NamedTuple):
+    """Cycles of one frame from idle, to its last output beat.
 
     A unit that gave its result in the cycle in which it takes its input would have 0.
-    Of a function of many beats the schedule is that of FIFOs of any depth.
+
+    Attributes:
+        latency: from the frame's first input beat.
+        drain: from its last one.
     """
-    if _beats(function) > _MAX_CHECKED_BEATS:
-        return _open_latency(function)
-    return beat_times(function, 1).last_beats()[0]
+
+    latency: int
+    drain: int
 
 
-def _open_latency(function: FuncOp) -> int:
-    """The latency with FIFOs of any depth."""
+def frame_times(function: FuncOp) -> FrameTimes:
+    """What a frame takes from idle, its input always there.
+
+    Of a function of many beats the schedule is that of FIFOs of any depth.
+
+    Raises:
+        DeadlockError: some unit waits for ever.
+    """
+    arguments = function.body.block.args
+    if _beats(function) <= _MAX_CHECKED_BEATS:
+        exact = beat_times(function, 1)
+        (end,) = exact.last_beats()
+        taken = [exact.wires[argument].takes[-1] for argument in arguments]
+        return FrameTimes(end, end - max(taken, default=0))
+    return _open_times(function)
+
+
+def _open_times(function: FuncOp) -> FrameTimes:
+    """The same with FIFOs of any depth."""
+    arguments = function.body.block.args
     schedule = open_schedule(
         function,
         1,
         bottleneck_cycles(function),
         lambda beats: np.zeros(beats, np.int64),
     )
-    end = function.body.block.last_op
-    assert end is not None
-    indices = range(len(end.operands))
-    return max(int(schedule.takes[end, index][-1]) for index in indices)
+    returned = function.body.block.last_op
+    assert returned is not None
+    indices = range(len(returned.operands))
+    end = max(int(schedule.takes[returned, index][-1]) for index in indices)
+    uses = [next(iter(argument.uses)) for argument in arguments]
+    takes = [int(schedule.takes[use.operation, use.index][-1]) for use in uses]
+    return FrameTimes(end, end - max(takes, default=0))
+
+
+def frame_latency(function: FuncOp) -> int:
+    """Cycles from a frame's first input beat to its last output beat, from idle."""
+    return frame_times(function).latency
 
 
 def busy(function: FuncOp) -> dict[Operation, float]:
@@ -213,7 +243,7 @@ def _paced_depths(function: FuncOp, interval: int) -> dict[Operation, int]:
     """The most beats that wait in each FIFO when beats come in evenly."""
     fifos = [op for op in units(function) if isinstance(op, qflow.FifoOp)]
     # Those on their way at once, and as many more as it takes to settle.
-    frames = _OPEN_FRAMES + _open_latency(function) // interval
+    frames = _OPEN_FRAMES + _open_times(function).latency // interval
     schedule = open_schedule(
         function,
         frames,

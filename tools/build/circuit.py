@@ -93,10 +93,13 @@ def _measured(engine: RtlEngine, frames: int) -> Simulation:
     assert engine.run is not None
     times = engine.run.times
     cycles = engine.cycles_per_frame if frames >= STEADY_FRAMES else None
+    outputs = [times[name] for name in engine.run.words]
+    inputs = [times[name] for name in times if name not in engine.run.words]
+    end = max(port.last[0] for port in outputs)
     return Simulation(
         simulator="Verilator",
         frames=frames,
         cycles_per_frame=cycles,
-        latency_cycles=max(times[name].last[0] for name in engine.run.words)
-        - min(times[name].first[0] for name in times if name not in engine.run.words),
+        latency_cycles=end - min(port.first[0] for port in inputs),
+        drain_cycles=end - max(port.last[0] for port in inputs),
     )

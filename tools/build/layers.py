@@ -33,7 +33,7 @@ from qdialect.streams import stream_type
 from qdialect.timing import (
     bottleneck_cycles,
     frame_interval,
-    frame_latency,
+    frame_times,
     unit_cycles,
 )
 from qdialect.types import element_of, is_level, shape_of, width_bits
@@ -94,6 +94,7 @@ class Streaming:
         cycles_per_frame: of the slowest unit.
         interval_cycles: between two frames in steady state, FIFOs considered.
         latency_cycles: from a frame's first input beat to its last output beat.
+        drain_cycles: from a frame's last input beat to its last output beat.
         slowest: name of the slowest unit.
         fifo_bits: storage of all FIFOs.
         cost: estimated LUTs and block RAMs.
@@ -102,6 +103,7 @@ class Streaming:
     cycles_per_frame: int
     interval_cycles: int
     latency_cycles: int
+    drain_cycles: int
     slowest: str
     fifo_bits: int
     cost: Cost
@@ -238,6 +240,7 @@ def _stream_kind(op: Operation) -> str:
 
 def predict(function: FuncOp) -> Streaming:
     """What a folded function with its FIFOs will take."""
+    times = frame_times(function)
     names = unit_names(function)
     slowest = max(names, key=unit_cycles)
     fifo_bits = sum(
@@ -248,7 +251,8 @@ def predict(function: FuncOp) -> Streaming:
     return Streaming(
         cycles_per_frame=bottleneck_cycles(function),
         interval_cycles=frame_interval(function),
-        latency_cycles=frame_latency(function),
+        latency_cycles=times.latency,
+        drain_cycles=times.drain,
         slowest=names[slowest],
         fifo_bits=fifo_bits,
         cost=sum((unit_cost(op) for op in names), Cost()),

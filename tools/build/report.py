@@ -32,12 +32,14 @@ class Simulation:
         cycles_per_frame: between two frames in steady state, without stalls; None
             where there were too few frames to tell.
         latency_cycles: from the first input beat to the last output beat of a frame.
+        drain_cycles: from the last input beat to the last output beat of a frame.
     """
 
     simulator: str
     frames: int
     cycles_per_frame: float | None
     latency_cycles: int
+    drain_cycles: int
 
 
 @dataclass
@@ -102,9 +104,10 @@ class Report:
         if found is None:
             return []
         cycles, latency = found.interval_cycles, found.latency_cycles
-        simulated = simulated_latency = "not simulated"
+        simulated = simulated_latency = simulated_drain = "not simulated"
         if self.simulation is not None:
             simulated_latency = f"{self.simulation.latency_cycles:,} simulated"
+            simulated_drain = f"{self.simulation.drain_cycles:,} simulated"
             if self.simulation.cycles_per_frame is not None:
                 simulated = f"{self.simulation.cycles_per_frame:,.10g} simulated"
         rate = self.clock_mhz * 1e6 / cycles
@@ -117,6 +120,8 @@ class Report:
             f"{found.slowest}",
             f"latency: {latency:,} cycles predicted, {simulated_latency} "
             f"({latency / self.clock_mhz:,.2f} us)",
+            f"from the last input beat: {found.drain_cycles:,} cycles predicted, "
+            f"{simulated_drain}",
             f"frame rate: {rate:,.0f} frames/s at {self.clock_mhz:g} MHz{target}",
             f"estimate: {found.cost.luts:,.0f} LUTs, {found.cost.block_rams} block RAMs "
             f"of 18 kbit; FIFOs hold {found.fifo_bits:,} bits",
