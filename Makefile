@@ -9,9 +9,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 HW_STAMP  := $(VENV)/installed-hw
 DEV_STAMP := $(VENV)/installed-dev
 
-DEMO_MODEL := models/digits_mlp_w1a1.onnx
+DEMO_MODEL := models/digits_cnn_w1a1.onnx
 DEMO_DIR   := build/demo
-DEMO_INPUT := build/digits_test.npy
+DEMO_INPUT := build/digits_images.npy
 DEMO_LABELS := build/digits_labels.npy
 
 .PHONY: help venv demo test test-full lint format bench clean distclean
@@ -45,11 +45,12 @@ $(DEV_STAMP): pyproject.toml | $(BIN)/python
 $(DEMO_INPUT): models/digits_test.npz | $(HW_STAMP)
 	@mkdir -p $(@D)
 	@$(BIN)/python -c 'import sys, numpy as np; d = np.load(sys.argv[1]); \
-	  np.save(sys.argv[2], d["inputs"]); np.save(sys.argv[3], d["labels"])' \
+	  np.save(sys.argv[2], d["inputs"].reshape(-1, 1, 8, 8)); \
+	  np.save(sys.argv[3], d["labels"])' \
 	  $< $(DEMO_INPUT) $(DEMO_LABELS)
 
 demo: $(HW_STAMP) $(DEMO_INPUT)
-	$(BIN)/qbuild $(DEMO_MODEL) -o $(DEMO_DIR) --target-fps 1000000 --clock-mhz 200 \
+	$(BIN)/qbuild $(DEMO_MODEL) -o $(DEMO_DIR) --target-fps 400000 --clock-mhz 200 \
 	  --input $(DEMO_INPUT) --labels $(DEMO_LABELS) --frames 360
 
 test: $(DEV_STAMP)

@@ -36,7 +36,7 @@ def test_the_output_of_make_demo(
     (tmp_path / "models").symlink_to(ROOT / "models")
     (tmp_path / "build").mkdir()
     with np.load(ROOT / "models" / "digits_test.npz") as data:
-        np.save("build/digits_test.npy", data["inputs"])
+        np.save("build/digits_images.npy", data["inputs"].reshape(-1, 1, 8, 8))
         np.save("build/digits_labels.npy", data["labels"])
     assert qbuild(demo_arguments()) == 0
     (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)

@@ -91,8 +91,9 @@ def emit_files(module: ModuleOp) -> dict[str, str]:
             is missing.
     """
     plans = [plan_module(op) for op in in_dependency_order(module)]
+    head = f"// {banner()}\n"
     sources = {
-        f"{plan.op.sym_name.data}.sv": f"// {banner()}\n\n{_ModuleText(plan).write()}"
+        f"{plan.op.sym_name.data}.sv": f"{head}\n{_ModuleText(plan).write()}"
         for plan in plans
     }
     file_list = "".join(f"{name}\n" for name in sources)
