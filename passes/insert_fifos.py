@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -19,16 +20,17 @@ from qdialect.timing import MIN_FIFO_DEPTH, fifo_depths
 from qdialect.units import stream_functions, units
 
 
-def _wants_fifo(op: Operation, operand: SSAValue) -> bool:
+def _wants_fifo(op: Operation, operand: SSAValue, *, behind_taps: bool) -> bool:
     """Whether the stream `operand` of a unit comes through a FIFO.
 
-    Not from outside, nor from a sliding window that reads a tap when one is wanted. What
-    a narrowing converter cannot pass on yet waits in front of it, where beats are wide,
-    and what a widening one does behind it.
+    Not from outside, nor, unless `behind_taps`, from a sliding window that reads a tap
+    when one is wanted. What a narrowing converter cannot pass on yet waits in front of
+    it, where beats are wide, and what a widening one does behind it.
     """
     if not isinstance(operand.type, StreamType) or isinstance(operand.owner, Block):
         return False
-    if isinstance(operand.owner, qflow.SwuOp) and not operand.owner.is_parallel:
+    source = operand.owner
+    if isinstance(source, qflow.SwuOp) and not source.is_parallel and not behind_taps:
         return False
     match op:
         case qflow.FifoOp() | qflow.ForkOp() | qflow.ReshapeOp():
@@ -36,7 +38,6 @@ def _wants_fifo(op: Operation, operand: SSAValue) -> bool:
         case qflow.DwcOp():
             return _narrows(op)
         case _:
-            source = operand.owner
             return not (isinstance(source, qflow.DwcOp) and _narrows(source))
 
 
@@ -52,10 +53,10 @@ def _remove_fifos(function: FuncOp) -> None:
             Rewriter.erase_op(op)
 
 
-def _insert_fifos(function: FuncOp) -> None:
+def _insert_fifos(function: FuncOp, *, behind_taps: bool) -> None:
     for op in list(units(function)):
         for index, operand in enumerate(op.operands):
-            if _wants_fifo(op, operand):
+            if _wants_fifo(op, operand, behind_taps=behind_taps):
                 fifo = qflow.FifoOp(operand, MIN_FIFO_DEPTH)
                 fifo.location = op.location
                 Rewriter.insert_op(fifo, InsertPoint.before(op))
@@ -67,7 +68,9 @@ class InsertFifosPass(ModulePass):
     """Put a FIFO in front of every unit that reads another one.
 
     Where there is a converter between them, it stands on its wider side. A unit that
-    reads the taps of a sliding window gets none: they wait in the window's store.
+    reads the taps of a sliding window gets none: they wait in the window's store. Only
+    where that is too small for a slower unit behind it, as it can be between frames of
+    few windows, the next taps wait in a FIFO too.
 
     Its depth is computed from the schedule of every beat, see `qdialect/timing.py`: the
     least with which frames follow each other in the cycles of the slowest unit, which
@@ -79,13 +82,22 @@ class InsertFifosPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for function in stream_functions(op):
-            _remove_fifos(function)
-            _insert_fifos(function)
-            try:
-                depths = fifo_depths(function)
-            except DeadlockError as error:
-                raise PassFailedException(
-                    f"insert-fifos: @{function.sym_name.data}: {error}"
-                ) from None
-            for fifo, depth in depths.items():
+            for fifo, depth in _placed(function).items():
                 fifo.properties["depth"] = IntegerAttr(depth, i64)
+
+
+def _placed(function: FuncOp) -> Mapping[Operation, int]:
+    """Insert the FIFOs of a function; the depths that they need.
+
+    Raises:
+        PassFailedException: no depths let its frames pass as fast as the slowest unit.
+    """
+    failure = ""
+    for behind_taps in (False, True):
+        _remove_fifos(function)
+        _insert_fifos(function, behind_taps=behind_taps)
+        try:
+            return fifo_depths(function)
+        except DeadlockError as error:
+            failure = str(error)
+    raise PassFailedException(f"insert-fifos: @{function.sym_name.data}: {failure}")

@@ -7,20 +7,29 @@ those of the convolutions, in their order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
 from convolution_twins import ConvolutionCase, TwinGraph, draw_case
+from integer_cores import core_of
 from onnx_graphs import by_onnx_runtime
 from pass_agreement import apply
 from xdsl.dialects.builtin import ModuleOp
 
 from lowering.c.engine import CEngine
+from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
 from lowering.hw.engine import RtlEngine
 from lowering.hw.verilate import SimulatorMissingError, find_simulator
 from lowering.interpreter.engine import Core, Interpreter
+from passes.convert_to_qflow import ConvertToQflowPass
+from passes.fold import FoldPass
+from passes.folding_choices import possible_folds
+from passes.insert_fifos import InsertFifosPass
+from qdialect import qflow
+from qdialect.beats import beat_times
 from qdialect.data import Array
+from qdialect.units import units
 from tools.onnx_import.frontend import import_onnx
 from tools.pipelines import find_pipeline
 
@@ -100,8 +109,8 @@ def batch(first: int) -> Batch:
     return Batch(range(first, first + _TOGETHER))
 
 
-def compiled(first: int, pipeline: str, **options: tuple[int, ...]) -> ModuleOp:
-    return apply(batch(first).network, *find_pipeline(pipeline, options).passes)
+def compiled(first: int, pipeline: str) -> ModuleOp:
+    return apply(batch(first).network, *find_pipeline(pipeline).passes)
 
 
 @batches
@@ -123,10 +132,38 @@ def test_c(first: int) -> None:
 @needs_simulator
 @batches
 def test_rtl(first: int) -> None:
-    """With units of few lanes and of many, from batch to batch."""
-    cycles = (50, 400, 3000)[first // _TOGETHER % 3]
-    module = compiled(first, "bnn-fpga", max_cycles=(cycles,))
-    batch(first).check(module, RtlEngine(module), RTL_FRAMES)
+    """With units of few lanes and of many, from batch to batch; with stalls, too."""
+    streams = compiled(first, "bnn-integer")
+    streams = apply(streams, ConvertToQflowPass())
+    choices = (least_cycles(streams), None, 5000)
+    fold = FoldPass(max_cycles=choices[first // _TOGETHER % len(choices)])
+    streams = apply(streams, fold, InsertFifosPass())
+    module = apply(streams, ConvertQflowToHwPass())
+    engine = RtlEngine(module)
+    batch(first).check(module, engine, RTL_FRAMES)
+    assert last_cycles(engine) == beat_times(core_of(streams), RTL_FRAMES).last_beats()
+    stalled = partial(engine, pause_in_percent=40, pause_out_percent=60, seed=first)
+    batch(first).check(module, stalled, RTL_FRAMES)
+
+
+def least_cycles(module: ModuleOp) -> int:
+    """Cycles a frame of the slowest unit with as many lanes as it can have."""
+    bits = FoldPass().max_weight_bits
+    folds = [
+        possible_folds(op, bits)
+        for op in units(core_of(module))
+        if not isinstance(op, qflow.ForkOp)
+    ]
+    return max(min(fold.cycles for fold in choices) for choices in folds)
+
+
+def last_cycles(engine: RtlEngine) -> list[int]:
+    """The cycle of every frame's last beat in the last run, from its first beat on."""
+    assert engine.run is not None
+    times = engine.run.times.items()
+    start = min(seen.first[0] for name, seen in times if name.startswith("s_axis"))
+    ends = [seen.last for name, seen in times if name.startswith("m_axis")]
+    return [max(cycles) - start for cycles in zip(*ends, strict=True)]
 
 
 def test_cases_are_varied() -> None:

@@ -27,19 +27,18 @@ def whole_numbers(*shape: int) -> Array:
 def check_conv(shape: Shape, *, transposed: bool) -> None:
     if transposed:
         edge = [(k - 1) * d for k, d in zip(shape.kernel, shape.dilations, strict=True)]
-        pads = [min(p, e) for p, e in zip(shape.pads, edge * 2, strict=True)]
         out = [
             (n - 1) * s + 1 + e - a - b
             for n, s, e, a, b in zip(
                 shape.extents,
                 shape.strides,
                 edge,
-                pads[: len(edge)],
-                pads[len(edge) :],
+                shape.pads[: len(edge)],
+                shape.pads[len(edge) :],
                 strict=True,
             )
         ]
-        assume(min(out) > 0 and tuple(pads) == shape.pads)
+        assume(min(out) > 0)
     model, frames = conv_model(shape, transposed=transposed)
     (found,), (expected,) = interpreted(model, frames), by_onnx_runtime(model, frames)
     np.testing.assert_array_equal(found, expected)

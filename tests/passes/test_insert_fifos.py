@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from convolution_cores import MapBuilder
 from integer_cores import CoreBuilder, core_of, random_core, random_frames
 from pass_agreement import apply
 from xdsl.dialects.builtin import ModuleOp
@@ -26,7 +27,7 @@ from qdialect.timing import (
     frame_latency,
     unit_cycles,
 )
-from qdialect.types import TernaryType, signed
+from qdialect.types import BipolarType, TernaryType, signed
 from qdialect.units import units
 
 CASES = [(seed, cycles) for seed in range(8) for cycles in (3, 25, 160, 2500)]
@@ -115,3 +116,26 @@ def test_latency_is_that_of_one_frame() -> None:
     work = unit_cycles(first) + unit_cycles(second) - second.synapse_fold
     # What is over are the registers of the two units and of the FIFO.
     assert work < latency < work + 25
+
+
+@pytest.mark.parametrize(
+    ("rows", "has_fifo"), [(1, False), (2, True), (4, True), (7, False)]
+)
+def test_few_windows_in_front_of_a_slow_unit_keep_the_rate(
+    rows: int, has_fifo: bool
+) -> None:
+    """The window's store is free for the next frame when its last window is read.
+
+    At 2 and 4 rows that is too late, unless a FIFO takes the window out of the store.
+    """
+    builder = MapBuilder(rows)
+    x = builder.argument(BipolarType(), 1, 6, 5, 3)
+    sums = builder.conv(x, rows, signed(3), (5, 1), strides=(3, 3))
+    streams = apply(builder.module(sums), ConvertToQflowPass(), FoldPass())
+    function = core_of(apply(streams, InsertFifosPass()))
+    interval = bottleneck_cycles(function)
+    ends = beat_times(function, 60).last_beats()
+    assert {b - a for a, b in pairwise(ends[20:])} == {interval}
+    windows = next(op for op in units(function) if isinstance(op, qflow.SwuOp))
+    behind = {type(use.operation) for use in windows.out.uses}
+    assert (qflow.FifoOp in behind) == has_fifo

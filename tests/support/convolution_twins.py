@@ -22,6 +22,8 @@ from qdialect.data import Array
 
 # Behind it float32 does not hold every integer.
 _MOST = 1 << 24
+# Channels behind which words are packed, and weights are of one bit or two.
+_DEEP = 20
 _ROUNDINGS = {"ROUND": "Round", "FLOOR": "Floor", "CEIL": "Ceil"}
 
 
@@ -157,11 +159,14 @@ def draw_case(seed: int) -> ConvolutionCase:
     dilations = tuple(1 if rng.random() < 0.6 else 2 for _ in range(rank))
     pads = (0,) * (2 * rank)
     if rng.random() < 0.7:
-        pads = tuple(int(rng.integers(0, k)) for k in (*kernel, *kernel))
+        # Of three elements, windows may stand on padding alone.
+        most = 3 if rng.random() < 0.15 else 0
+        pads = tuple(int(rng.integers(0, max(k, most + 1))) for k in kernel + kernel)
     least = _least_extents(kernel, strides, dilations, pads, transposed=transposed)
     extents = tuple(int(rng.integers(n, n + 6)) for n in least)
     counts = _counts(extents, kernel, strides, dilations, pads, transposed=transposed)
-    weights = _draw_levels(rng)
+    is_deep = depth > _DEEP
+    weights = (BIPOLAR, TERNARY)[rng.integers(2)] if is_deep else _draw_levels(rng)
     power = 9 * max(1, depth) * max(map(abs, inputs.ends)) * max(map(abs, weights.ends))
     return ConvolutionCase(
         seed=seed,
@@ -175,7 +180,8 @@ def draw_case(seed: int) -> ConvolutionCase:
         dilations=dilations,
         pads=pads,
         inputs=inputs,
-        zero=_draw_zero(rng, inputs),
+        # A transposed convolution of a zero point has no integer form.
+        zero=0 if transposed else _draw_zero(rng, inputs),
         weights=weights,
         has_bias=bool(rng.random() < 0.5),
         pooling=_draw_pooling(rng, counts) if rng.random() < 0.3 else None,
@@ -202,11 +208,13 @@ def _draw_levels(rng: np.random.Generator) -> Levels:
 def _draw_groups(rng: np.random.Generator) -> tuple[int, int, int]:
     """Groups, the channels that each reads, and those that it gives."""
     kind = rng.random()
+    if kind < 0.05:
+        return 1, int(rng.integers(_DEEP + 1, 71)), int(rng.integers(1, 7))
     if kind < 0.5:
-        return (1, *_numbers(rng, 2, 1, 6))
+        return 1, int(rng.integers(1, 7)), int(rng.integers(1, 7))
     if kind < 0.8:
         return int(rng.integers(2, 7)), 1, int(rng.choice([1, 1, 2, 3]))
-    return (int(rng.integers(2, 4)), *_numbers(rng, 2, 1, 3))
+    return int(rng.integers(2, 4)), int(rng.integers(1, 4)), int(rng.integers(1, 4))
 
 
 def _draw_zero(rng: np.random.Generator, inputs: Levels) -> int:

@@ -7,6 +7,7 @@ from math import prod
 
 from qdialect import elementwise as ew
 from qdialect.convolution import ConvOp
+from qdialect.rearranging import SliceOp
 from tools.onnx_import.elementwise import combine
 from tools.onnx_import.emitter import Emitter, frame_type
 from tools.onnx_import.linear import weight_matrix
@@ -82,12 +83,17 @@ def conv_transpose(
     extra = numbers_of(node, "output_padding", rank, 0, 0)
     pads = [edge[i % rank] - pad for i, pad in enumerate(found.pads)]
     pads = [pad + (extra[i - rank] if i >= rank else 0) for i, pad in enumerate(pads)]
-    if min(pads) < 0:
+    # Padding beyond the reach of a tap cuts elements off the result.
+    cuts = [max(0, -pad) for pad in pads]
+    pads = [max(0, pad) for pad in pads]
+    enlarged = _enlarged(found, pads, data.shape[2:])
+    left = [n - cuts[i] - cuts[rank + i] for i, n in enumerate(enlarged)]
+    if min(left) < 1:
         raise node.refusal(
-            f"its pads {list(found.pads)} cut off more than the kernel adds; expected "
-            f"at most {list(edge)} at either end"
+            f"its pads {list(found.pads)} leave a map of {left}; expected at least one "
+            "element of every axis"
         )
-    op_shape = (data.shape[0], rows, *_enlarged(found, pads, data.shape[2:]))
+    op_shape = (data.shape[0], rows, *enlarged)
     op = ConvOp(
         data.value,
         weight_matrix(emitter, node, turned),
@@ -99,7 +105,23 @@ def conv_transpose(
         groups=groups,
     )
     result = emitter.tensor(emitter.insert(op).out, op_shape)
+    if any(cuts):
+        result = _without_edges(emitter, result, cuts[:rank], left)
     return [_with_bias(emitter, node, result, inputs)]
+
+
+def _without_edges(
+    emitter: Emitter, data: Tensor, before: Sequence[int], extents: Sequence[int]
+) -> Tensor:
+    """The part of a map that begins so far inside it and has these extents."""
+    shape = (*data.shape[:2], *extents)
+    op = SliceOp(
+        data.value,
+        frame_type(shape),
+        offsets=(0, 0, *before),
+        steps=(1,) * len(shape),
+    )
+    return emitter.tensor(emitter.insert(op).out, shape)
 
 
 def _transposed_window(
