@@ -19,7 +19,7 @@ from passes.convert_to_qflow import ConvertToQflowPass
 from passes.fold import FoldPass
 from qdialect import qflow
 from qdialect.lane_conversion import LaneConversion
-from qdialect.pipelines import Pipeline, fifo_capacity, fifo_latency, stages_of
+from qdialect.pipelines import Pipeline, Store, fifo_capacity, fifo_latency, stages_of
 from qdialect.selection import TopKOp
 from qdialect.streams import stream_of
 from qdialect.types import signed, unsigned
@@ -37,6 +37,8 @@ def first_result(op: Operation) -> int:
                 pass
             case LaneConversion():
                 total += min(-(-stage.out_lanes // stage.in_lanes), stage.in_beats)
+            case Store():
+                raise AssertionError("test_units_swu looks at units with a store")
     return total
 
 
