@@ -16,11 +16,11 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from passes.new_weights import constant_like
+from passes.vector_order import reorder, takes_any_order
 from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.constants import constant_array, is_constant
 from qdialect.convolution import ConvOp
 from qdialect.elementwise import BinaryOp
-from qdialect.linear import MatMulOp
 from qdialect.pooling import PoolOp
 from qdialect.rearranging import (
     ConcatOp,
@@ -29,6 +29,7 @@ from qdialect.rearranging import (
     SliceOp,
     UpsampleOp,
 )
+from qdialect.selection import TopKOp
 from qdialect.shaping import ReshapeOp, TransposeOp
 from qdialect.types import element_of, is_level, shape_of, tensor_type
 from qdialect.windows import numbers
@@ -273,6 +274,8 @@ class _Conversion:
                 self._replace(reader, self._moved(twin, _permuted(perm, reader.axes)))
             elif isinstance(reader, ReshapeOp) and self._reshape(reader, twin):
                 continue
+            elif isinstance(reader, TopKOp):
+                self._select(reader, twin)
             else:
                 if back is None:
                     back = self._moved(twin, perm)
@@ -282,22 +285,38 @@ class _Conversion:
         """Read a flattened map in its new order, where nobody minds the order."""
         shape = shape_of(twin)
         if shape[-1] != 1 and prod(shape[1:-1]) != 1:
-            products = [use.operation for use in reader.out.uses]
-            if len(shape_of(reader.out)) != 2 or not all(
-                isinstance(op, MatMulOp)
-                and op.input is reader.out
-                and is_constant(op.weights)
-                for op in products
-            ):
+            if not takes_any_order(reader.out):
                 return False
-            for op in products:
-                assert isinstance(op, MatMulOp)
-                op.operands[1] = _columns_last(op.weights, shape)
+            old = np.arange(prod(shape)).reshape(1, shape[-1], *shape[1:-1])
+            reorder(reader.out, old.transpose(_to_last(len(shape))).ravel())
         new = ReshapeOp(twin, reader.out.type)
         new.location = reader.location
         Rewriter.insert_op(new, InsertPoint.before(reader))
         self._replace(reader, new.out)
         return True
+
+    def _select(self, reader: TopKOp, twin: SSAValue) -> None:
+        """Select from a map in its new layout; what is selected goes back to the old."""
+        rank = len(shape_of(twin))
+        perm = _to_last(rank)
+        values, indices = (
+            TensorType(element_of(result), _permuted(shape_of(result), perm))
+            for result in reader.results
+        )
+        new = TopKOp(
+            twin,
+            values,
+            indices,
+            axis=perm.index(reader.axis.value.data),
+            smallest=reader.smallest is not None,
+        )
+        new.location = reader.location
+        Rewriter.insert_op(new, InsertPoint.before(reader))
+        for old, result in zip(reader.results, new.results, strict=True):
+            if old.uses:
+                moved = self._moved(result, _to_first(rank))
+                old.replace_all_uses_with(moved)
+        Rewriter.erase_op(reader)
 
     def _replace(self, op: Operation, value: SSAValue) -> None:
         op.results[0].replace_all_uses_with(value)
@@ -331,15 +350,6 @@ def _put_uniform_on_channels(op: ThresholdOp | LookupOp) -> None:
     op.axis = IntegerAttr(axis, i64)
 
 
-def _columns_last(weights: SSAValue, shape: Sequence[int]) -> SSAValue:
-    """The weights of a flattened map, for its channels-last order; its shape is given."""
-    array = constant_array(weights)
-    assert array is not None
-    rank = len(shape)
-    rows = array.reshape(len(array), shape[-1], *shape[1:-1])
-    return constant_like(weights, rows.transpose(_to_last(rank)).reshape(array.shape))
-
-
 @dataclass(frozen=True)
 class ChooseLayoutPass(ModulePass):
     """Turn every integer map into channels-last form, once for all.
@@ -348,8 +358,10 @@ class ChooseLayoutPass(ModulePass):
        joins between them, take and give [1, H, W, C]; their weights become
        [O, KH, KW, C], in the order in which a window is read.
     2. Transposes of the network cancel against the new order.
-    3. A product of a flattened map gets its columns in the new order.
+    3. A product of a flattened map gets its columns in the new order, and an activation
+       of one its rows; also where the map is flattened into a part of a longer vector.
     4. Thresholds and tables that are alike for all rows of a map are counted by channel.
+    5. A top-k is taken along the same axis of the new order.
 
     What is left are transposes where maps enter or leave the integer level, for
     `outline-core` to leave outside. Exact: elements only change their place.

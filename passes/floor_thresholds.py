@@ -21,6 +21,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from passes.chain_domain import ChainDomain, chain_domain, level_counts
 from passes.pooled_thresholds import PoolLevels
+from passes.uneven_averages import uneven_average
 from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.chains import Chain, chain_to, data_operand
 from qdialect.constants import constant
@@ -77,9 +78,15 @@ class FloorQuantiser(RewritePattern):
         before = chain_to(op.input)
         if before is None:
             return
-        chain = _past_constants(Chain(before.root, (*before.ops, op)))
-        domain = chain_domain(FloorThresholdsPass.name, op, chain)
-        new = self._activation(op, domain)
+        chain = Chain(before.root, (*before.ops, op))
+        if (average := uneven_average(chain)) is not None:  # rule 9
+            steps = average.steps(op, self._max_table)
+            new: list[Operation] = []
+            new += _thresholds(op, average.multiplied(new), steps)
+        else:
+            chain = _past_constants(chain)
+            domain = chain_domain(FloorThresholdsPass.name, op, chain)
+            new = self._activation(op, domain)
         for inner in new:
             inner.location = op.location
         rewriter.replace(op, new, new[-1].results)
@@ -222,6 +229,8 @@ class FloorThresholdsPass(ModulePass):
     6. A top-k of a chain that keeps the order is taken of the accumulators.
     7. A max pool of accumulators becomes one of the counts of reached thresholds.
     8. Integer arithmetic with constants before a chain is part of it.
+    9. An average over windows of unequal counts is taken of sums that are first brought
+       to a common count (`UnevenAverage`).
 
     Exact: rounding modes, ties and clamps are those of the evaluated operations.
     """

@@ -17,6 +17,7 @@ from xdsl.pattern_rewriter import (
 from xdsl.utils.exceptions import PassFailedException
 
 from passes.explicit_padding import padded_with
+from passes.scaled_levels import ScaledLevels, scaled_levels
 from qdialect.constants import constant, constant_array
 from qdialect.convolution import ConvOp
 from qdialect.data import Array
@@ -24,6 +25,7 @@ from qdialect.linear import MatMulOp
 from qdialect.location import where
 from qdialect.quantisers import DequantizeOp
 from qdialect.rearranging import PadOp
+from qdialect.scaling import Integers, channel_grids
 from qdialect.types import (
     element_of,
     integer_type_for,
@@ -35,7 +37,7 @@ from qdialect.types import (
     width_bits,
     with_element,
 )
-from qdialect.windows import numbers, spatial_axes
+from qdialect.windows import channel_axis, numbers, spatial_axes
 
 Product: TypeAlias = MatMulOp | ConvOp
 
@@ -94,10 +96,11 @@ class IntegerProduct(RewritePattern):
     before: product(dequantize(q, s, z), dequantize(w, t, u))
     after:  dequantize(product(q, w - u), s * t, z * rowsum(w - u))
 
-    Exact: sums of integers; this is how the product of such tensors is defined. Where
-    a convolution pads and z is not 0, the levels are padded with z first, which stands
-    for 0. The accumulator gets the type of the worst case; `narrow-accumulators`
-    tightens it.
+    Exact: sums of integers; this is how the product of such tensors is defined. Scales
+    of the summed channels that share a grid are taken into the weights, and those of a
+    depthwise convolution into its rows (`channel_grids`). Where a convolution pads and
+    z is not 0, the levels are padded with z first, which stands for 0. The accumulator
+    gets the type of the worst case; `narrow-accumulators` tightens it.
     """
 
     @op_type_rewrite_pattern
@@ -106,10 +109,8 @@ class IntegerProduct(RewritePattern):
     ) -> None:
         if not is_real(element_of(op.out)):
             return
-        source, weights = op.input.owner, op.weights.owner
-        if not isinstance(source, DequantizeOp) or not isinstance(
-            weights, DequantizeOp
-        ):
+        source, weights = scaled_levels(op.input), scaled_levels(op.weights)
+        if source is None or weights is None or weights.factors is not None:
             return
         new = _integer_product(op, source, weights)
         for inner in new:
@@ -124,7 +125,7 @@ def refuse_real_product(op: Product) -> NoReturn:
         PassFailedException: always.
     """
     what = "product" if isinstance(op, MatMulOp) else "convolution"
-    if not isinstance(op.input.owner, DequantizeOp):
+    if scaled_levels(op.input) is None:
         raise PassFailedException(
             f"lower-to-integer: {where(op)}: the input of the {what} is not "
             "quantised; put a Quant or BipolarQuant before it"
@@ -136,23 +137,24 @@ def refuse_real_product(op: Product) -> NoReturn:
 
 
 def _integer_product(
-    op: Product, source: DequantizeOp, weights: DequantizeOp
+    op: Product, source: ScaledLevels, weights: ScaledLevels
 ) -> list[Operation]:
-    scale = _number(op, source.scale, "the scale of the input")
-    zero = _number(op, source.zero_point, "the zero point of the input")
     rows, *inner = shape_of(op.weights)
-    row_scale = _of_rows(op, weights.scale, rows)
     new: list[Operation] = []
-    matrix: SSAValue = weights.input
-    centred = _centred_weights(op, weights, rows)
-    if centred is not None:
-        replaced = constant(centred)
+    source = source.without_factors(new)
+    scale, factors = _of_channels(op, source.scale, rows)
+    zero = _number(op, source.zero_point, "the zero point of the input")
+    row_scale = _of_rows(op, weights.scale, rows)
+    matrix = weights.levels
+    changed = _changed_weights(op, weights, factors)
+    if changed is not None:
+        replaced = constant(changed)
         new.append(replaced)
         matrix = replaced.out
-    levels = constant_array(matrix) if centred is None else centred
+    levels = constant_array(matrix) if changed is None else changed
     offset = constant(_over_channels(op, _offset(op, zero, levels)))
-    total = constant(_over_channels(op, np.float32(scale) * row_scale))
-    x = source.input
+    total = constant(_over_channels(op, scale * row_scale))
+    x = source.levels
     if isinstance(op, MatMulOp):
         sums = _accumulator(x, matrix, prod(inner))
         product: Product = MatMulOp(x, matrix, with_element(tensor_type(op.out), sums))
@@ -205,19 +207,48 @@ def _offset(op: Product, zero: float, weights: Array | None) -> Array:
     return offset.astype(np.float32)
 
 
-def _number(op: Product, value: SSAValue, what: str) -> float:
-    array = constant_array(value)
+def _number(op: Product, array: Array | None, what: str) -> float:
     if array is None or array.size != 1:
         raise PassFailedException(
-            f"lower-to-integer: {where(op)}: {what} must be one constant number; a "
-            "scale that varies along the summed axis has no integer product"
+            f"lower-to-integer: {where(op)}: {what} must be one constant number"
         )
     return float(array.ravel()[0])
 
 
-def _of_rows(op: Product, value: SSAValue, rows: int) -> Array:
+def _of_channels(
+    op: Product, scale: Array | None, rows: int
+) -> tuple[Array, Integers | None]:
+    """The scale of the input as one of the sums, [] or [O].
+
+    Returns:
+        That scale, and the factors that the weights of each row take, [O, I], or None
+        where they stay as they are.
+    """
+    if scale is not None and scale.size == 1:
+        return scale.reshape(()), None
+    shape = shape_of(op.input)
+    axis, groups = len(shape) - 1, 1
+    if isinstance(op, ConvOp):
+        axis = channel_axis(len(shape), channels_last=op.is_channels_last)
+        groups = op.group_count
+    grids = None if scale is None else channel_grids(scale, shape, axis, groups)
+    if grids is None:
+        raise PassFailedException(
+            f"lower-to-integer: {where(op)}: the scale of the input must be one "
+            "constant number, or one of each channel in small whole ratios, such as "
+            "powers of two; a scale that varies along the summed axis has no integer "
+            "product"
+        )
+    if groups == 1:
+        number, factors = grids.scale.reshape(()), grids.steps.reshape(1, -1)
+    else:
+        number = np.repeat(grids.scale, rows // groups)
+        factors = np.repeat(grids.steps.reshape(groups, -1), rows // groups, axis=0)
+    return number, None if grids.is_unit else factors
+
+
+def _of_rows(op: Product, array: Array | None, rows: int) -> Array:
     """A weight parameter as [] or [O]."""
-    array = constant_array(value)
     if array is not None and array.size == 1:
         return array.reshape(())
     shape = [rows, *(1 for _ in shape_of(op.weights)[1:])]
@@ -225,23 +256,37 @@ def _of_rows(op: Product, value: SSAValue, rows: int) -> Array:
         return array.reshape(rows)
     raise PassFailedException(
         f"lower-to-integer: {where(op)}: scale and zero point of the weights must be "
-        f"constants of one number or of shape {shape}, got {value.type}"
+        "constants of one number or of shape "
+        f"{shape}, got {'a computed one' if array is None else list(array.shape)}"
     )
 
 
-def _centred_weights(op: Product, weights: DequantizeOp, rows: int) -> Array | None:
-    """Weights less their zero point, or None where it is 0."""
-    zero = _of_rows(op, weights.zero_point, rows)
-    if not np.any(zero):
+def _changed_weights(
+    op: Product, weights: ScaledLevels, factors: Integers | None
+) -> Array | None:
+    """Weights less their zero point, times the factors of the channels that they meet.
+
+    None where the zero point is 0 and there are no factors.
+    """
+    zero = _of_rows(op, weights.zero_point, shape_of(op.weights)[0])
+    if not np.any(zero) and factors is None:
         return None
-    levels = constant_array(weights.input)
+    levels = constant_array(weights.levels)
     whole = np.rint(zero).astype(np.int64)
     if levels is None or np.any(whole != zero):
         raise PassFailedException(
             f"lower-to-integer: {where(op)}: the zero point of the weights must be a "
             "constant integer"
         )
-    return levels.astype(np.int64) - whole.reshape(-1, *(1 for _ in levels.shape[1:]))
+    levels = levels.astype(np.int64) - whole.reshape(-1, *(1 for _ in levels.shape[1:]))
+    if factors is None:
+        return levels
+    channel = 1
+    if isinstance(op, ConvOp):
+        channel = channel_axis(levels.ndim, channels_last=op.is_channels_last)
+    extents = [1] * levels.ndim
+    extents[0], extents[channel] = factors.shape
+    return levels * factors.reshape(extents)
 
 
 def _accumulator(x: SSAValue, weights: SSAValue, columns: int) -> IntegerType:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from math import prod
 
@@ -18,13 +17,21 @@ from xdsl.pattern_rewriter import (
 from xdsl.utils.exceptions import PassFailedException
 
 from passes.explicit_padding import pad_levels, padded_with
+from passes.scaled_levels import (
+    UniformLevels,
+    scaled_levels,
+    uniform_levels,
+    whole_number,
+)
 from qdialect.constants import constant, constant_array
+from qdialect.data import Array
 from qdialect.elementwise import AddOp, MulOp, SubOp
 from qdialect.grids import common_grid, level_of
 from qdialect.location import where
 from qdialect.pooling import SumPoolOp
 from qdialect.quantisers import DequantizeOp
 from qdialect.rearranging import ConcatOp, PadOp
+from qdialect.scaling import varies_along
 from qdialect.types import (
     BipolarType,
     element_of,
@@ -45,37 +52,10 @@ _MAX_SUM = 1 << 53
 _MAX_ZERO_POINT = 1 << 24
 
 
-@dataclass(frozen=True)
-class _Levels:
-    """A real value as `(levels - zero_point) * scale`, with one scale."""
-
-    levels: SSAValue
-    scale: float
-    zero_point: int
-
-    @property
-    def range(self) -> tuple[int, int]:
-        """Least and greatest level of the type."""
-        return value_range(element_of(self.levels))
-
-
-def _levels(value: SSAValue) -> _Levels | None:
-    """What a value is made from, where that is levels of one positive scale."""
-    op = value.owner
-    if not isinstance(op, DequantizeOp):
-        return None
-    scale, zero = constant_array(op.scale), constant_array(op.zero_point)
-    if scale is None or zero is None or scale.size != 1 or zero.size != 1:
-        return None
-    if not scale.item() > 0 or zero.item() != round(zero.item()):
-        return None
-    return _Levels(op.input, float(scale.item()), int(zero.item()))
-
-
 def _replace(
     op: Operation,
     new: list[Operation],
-    scale: float,
+    scale: float | Array,
     zero_point: int,
     rewriter: PatternRewriter,
 ) -> None:
@@ -111,7 +91,7 @@ class IntegerSum(RewritePattern):
     ) -> None:
         if not is_real(element_of(op.out)):
             return
-        lhs, rhs = _levels(op.lhs), _levels(op.rhs)
+        lhs, rhs = uniform_levels(op.lhs), uniform_levels(op.rhs)
         if lhs is None or rhs is None:
             return
         grid = common_grid(lhs.scale, rhs.scale)
@@ -119,6 +99,7 @@ class IntegerSum(RewritePattern):
             return
         p, q = grid.steps
         new: list[Operation] = []
+        lhs, rhs = lhs.without_factors(new), rhs.without_factors(new)
         left, right = _times(new, lhs, p), _times(new, rhs, q)
         sign = -1 if isinstance(op, SubOp) else 1
         corners = [p * a + sign * q * b for a in lhs.range for b in rhs.range]
@@ -130,7 +111,7 @@ class IntegerSum(RewritePattern):
         _replace(op, new, float(grid.scale), zero, rewriter)
 
 
-def _times(new: list[Operation], value: _Levels, steps: int) -> SSAValue:
+def _times(new: list[Operation], value: UniformLevels, steps: int) -> SSAValue:
     """The levels in steps of another grid; ops are appended to `new`."""
     if steps == 1:
         return value.levels
@@ -164,19 +145,28 @@ class IntegerSumPool(RewritePattern):
     before: sum_pool(dequantize(q, s, z))
     after:  dequantize(sum_pool(q), s, taps * z)
 
-    Where it pads and z is not 0, the levels are padded with z first.
+    Each channel may have a scale of its own. Where it pads and z is not 0, the levels
+    are padded with z first.
     """
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: SumPoolOp, rewriter: PatternRewriter, /) -> None:
-        value = _levels(op.input)
+        value = scaled_levels(op.input)
         if not is_real(element_of(op.out)) or value is None:
             return
+        rank = len(shape_of(op.input))
+        axes = spatial_axes(rank, channels_last=op.is_channels_last)
+        scale = value.scale
+        if scale is None or varies_along(scale, rank, axes):
+            return
+        if whole_number(value.zero_point) is None:
+            return
         new: list[Operation] = []
+        value = value.without_factors(new)
+        zero = whole_number(value.zero_point) or 0
         x, pads = value.levels, numbers(op.pads)
-        if value.zero_point != 0 and any(pads):
-            axes = spatial_axes(len(shape_of(x)), channels_last=op.is_channels_last)
-            new += padded_with(x, value.zero_point, axes, pads)
+        if zero != 0 and any(pads):
+            new += padded_with(x, zero, axes, pads)
             x, pads = new[-1].results[0], (0,) * len(pads)
         taps = prod(numbers(op.kernel))
         low, high = value_range(element_of(x))
@@ -191,7 +181,8 @@ class IntegerSumPool(RewritePattern):
             channels_last=op.is_channels_last,
         )
         new.append(pool)
-        _replace(op, new, value.scale, taps * value.zero_point, rewriter)
+        scale = scale.reshape(()) if scale.size == 1 else scale
+        _replace(op, new, scale, taps * zero, rewriter)
 
 
 class IntegerConcat(RewritePattern):
@@ -203,7 +194,7 @@ class IntegerConcat(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: ConcatOp, rewriter: PatternRewriter, /) -> None:
-        parts = [_levels(value) for value in op.inputs]
+        parts = [uniform_levels(value) for value in op.inputs]
         values = [part for part in parts if part is not None]
         if not is_real(element_of(op.out)) or len(values) < len(parts):
             return
@@ -211,6 +202,7 @@ class IntegerConcat(RewritePattern):
         if grid is None:
             return
         new: list[Operation] = []
+        values = [value.without_factors(new) for value in values]
         zero = values[0].zero_point * grid.steps[0]
         operands: list[SSAValue] = []
         for value, steps in zip(values, grid.steps, strict=True):
@@ -258,12 +250,14 @@ class IntegerPad(RewritePattern):
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: PadOp, rewriter: PatternRewriter, /) -> None:
-        value, fill = _levels(op.input), constant_array(op.value)
+        value, fill = uniform_levels(op.input), constant_array(op.value)
         if not is_real(element_of(op.out)) or value is None or fill is None:
             return
         level = level_of(float(fill.item()), value.scale)
         if level is None:
             return
         low, high = numbers(op.low), numbers(op.high)
-        new = pad_levels(value.levels, level + value.zero_point, low, high)
+        new: list[Operation] = []
+        value = value.without_factors(new)
+        new += pad_levels(value.levels, level + value.zero_point, low, high)
         _replace(op, new, value.scale, value.zero_point, rewriter)

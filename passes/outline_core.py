@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -13,12 +13,17 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
+from qdialect.activation import ThresholdOp
 from qdialect.calls import CallOp
+from qdialect.chains import data_operand, is_elementwise
 from qdialect.constants import is_constant
+from qdialect.elementwise import BatchNormOp, BinaryOp
 from qdialect.location import where
 from qdialect.qnn import Qnn
 from qdialect.shaping import ReshapeOp, TransposeOp
 from qdialect.types import element_of, is_level
+
+_MOVES = (ReshapeOp, TransposeOp)
 
 
 def _is_integer(op: Operation) -> bool:
@@ -74,10 +79,50 @@ def _refuse_real_between(core: list[Operation]) -> None:
     for op in core:
         for use in (use for result in op.results for use in result.uses):
             if use.operation not in inside and comes_back(use.operation):
+                culprit = _first_that_is_no_step(use.operation, inside, comes_back)
                 raise PassFailedException(
-                    f"outline-core: {where(use.operation)} stands between integer "
-                    "layers and works on real numbers; put a quantiser behind it"
+                    f"outline-core: {where(culprit)} stands between integer layers and "
+                    f"{_reason(culprit)}"
                 )
+
+
+def _first_that_is_no_step(
+    first: Operation, inside: set[Operation], comes_back: Callable[[Operation], bool]
+) -> Operation:
+    """The op on the way from `first` into the core that is to blame.
+
+    That is the first which no activation could take in, since it works on more than one
+    element; else the first that does anything. Neither is the transpose that a pass put
+    where the core ends.
+    """
+    way = [first]
+    for op in way:
+        if not _is_step(op):
+            return op
+        for use in (use for result in op.results for use in result.uses):
+            reader = use.operation
+            if reader not in inside and reader not in way and comes_back(reader):
+                way.append(reader)
+    return next((op for op in way if not isinstance(op, _MOVES)), first)
+
+
+def _is_step(op: Operation) -> bool:
+    """Whether `op` moves elements, or is a function of each one."""
+    if isinstance(op, _MOVES):
+        return True
+    alone = is_elementwise(op) or isinstance(op, BatchNormOp | ThresholdOp)
+    return alone and data_operand(op) is not None
+
+
+def _reason(op: Operation) -> str:
+    """What is wrong with a real op between integer layers, and what to do."""
+    if isinstance(op, BinaryOp) and data_operand(op) is None:
+        return (
+            "takes two tensors of real numbers; put a quantiser on each of them and one "
+            "behind it"
+        )
+    what = "works on real numbers; put a quantiser"
+    return f"{what} behind it" if _is_step(op) else f"{what} before it"
 
 
 def _interface(

@@ -13,6 +13,7 @@ from xdsl.pattern_rewriter import (
 )
 from xdsl.rewriter import InsertPoint, Rewriter
 
+from passes.scaled_levels import scaled_levels
 from qdialect.chains import chain_to, data_operand, direction, is_elementwise
 from qdialect.constants import constant, constant_array, is_constant
 from qdialect.convolution import ConvOp
@@ -48,9 +49,10 @@ class MoveTowardsLevels(RewritePattern):
 
     `f` is an element-wise operation whose constants are single numbers, so that it does
     not tell elements apart: exact. Past a transpose, other constants are transposed
-    too. A max pool passes what rises, alike at all places of a channel: rounding is
-    monotone, so the greatest of the results is the result of the greatest. In the end
-    the move stands on the levels.
+    too, and past a flatten they are repeated, one for each element. A max pool passes
+    what rises, alike at all places of a channel: rounding is monotone, so the greatest
+    of the results is the result of the greatest. In the end the move stands on the
+    levels.
     """
 
     @op_type_rewrite_pattern
@@ -71,7 +73,7 @@ class MoveTowardsLevels(RewritePattern):
         if isinstance(op, MaxPoolOp):
             if not pools_alike(op, source):
                 return
-        elif not isinstance(op, TransposeOp) and not _is_uniform(op, source, data):
+        elif not _is_uniform(op, source, data) and not _takes_others_along(op):
             return
         moved = op.clone({op.input: data})
         Rewriter.replace_value_with_new_type(
@@ -79,9 +81,9 @@ class MoveTowardsLevels(RewritePattern):
         )
         values: dict[SSAValue, SSAValue] = {data: moved.results[0]}
         new: list[Operation] = [moved]
-        if isinstance(op, TransposeOp):
+        if isinstance(op, TransposeOp | ReshapeOp):
             for operand in source.operands:
-                turned = _transposed(operand, op) if operand is not data else None
+                turned = _moved_along(operand, op) if operand is not data else None
                 if turned is not None:
                     new.append(turned)
                     values[operand] = turned.results[0]
@@ -115,13 +117,43 @@ def pools_alike(op: MaxPoolOp, source: Operation) -> bool:
     return True
 
 
-def _transposed(operand: SSAValue, op: TransposeOp) -> Operation | None:
-    """A constant that varies, with its axes in the order of `op`; else None."""
+def _takes_others_along(op: Operation) -> bool:
+    """Whether `op` moves constants that vary: a transpose, or a flatten to a layer."""
+    if isinstance(op, TransposeOp):
+        return True
+    return (
+        isinstance(op, ReshapeOp)
+        and len(shape_of(op.out)) == 2
+        and _reaches_a_layer(op.out)
+    )
+
+
+def _reaches_a_layer(value: SSAValue) -> bool:
+    """Whether a quantiser or a product reads what is computed from a real value."""
+    return any(
+        isinstance(use.operation, MatMulOp | ConvOp)
+        or any(
+            is_level(element_of(result)) or _reaches_a_layer(result)
+            for result in use.operation.results
+        )
+        for use in value.uses
+    )
+
+
+def _moved_along(operand: SSAValue, op: TransposeOp | ReshapeOp) -> Operation | None:
+    """A constant as it is behind `op`; None where it can stay as it is."""
     array = constant_array(operand)
-    if array is None or array.size == 1:
+    if array is None:
         return None
-    full = array.reshape((1,) * (len(op.axes) - array.ndim) + array.shape)
-    return constant(full.transpose(op.axes), element_of(operand))
+    if array.size == 1:
+        fits = array.ndim <= len(shape_of(op.out))
+        return None if fits else constant(array.reshape(()), element_of(operand))
+    shape = shape_of(op.input)
+    full = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
+    if isinstance(op, TransposeOp):
+        return constant(full.transpose(op.axes), element_of(operand))
+    repeated = np.broadcast_to(full, shape).reshape(shape_of(op.out))
+    return constant(repeated, element_of(operand))
 
 
 class AffineChainToDequantize(RewritePattern):
@@ -156,7 +188,7 @@ class AffineChainToDequantize(RewritePattern):
 
 def _as_dequantised(value: SSAValue) -> list[Operation] | None:
     """The dequantiser that gives `value`, or None where it is one, or there is none."""
-    if is_constant(value) or isinstance(value.owner, DequantizeOp):
+    if is_constant(value) or scaled_levels(value) is not None:
         return None
     chain = chain_to(value)
     if chain is None or chain.reshapes or is_constant(chain.root):

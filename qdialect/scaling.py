@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import lcm
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from qdialect.types import element_of, is_real, shape_of
 
 # Weights that take up greater factors would be wider than what they are multiplied with.
 _MAX_CHANNEL_STEPS = 1 << 12
+# Counts of the windows of one average have small common multiples: 36 for 3 x 3.
+_MAX_MULTIPLE = 1 << 12
 
 Integers = npt.NDArray[np.int64]
 
@@ -28,17 +31,21 @@ class Scaling:
     """`data * number` or `data / number`, with one positive constant number.
 
     An average is such a quotient. Where the data is `levels * scale` and the result is
-    summed, it counts as the same levels, scaled by what `rescaled` gives.
+    summed, it counts as the same levels, scaled by what `rescaled` gives. Where the
+    windows of the average hold unequal numbers of elements, `data / counts`, it counts
+    as `levels * factors`, with the least number that all counts divide.
 
     Attributes:
         op: the product or quotient.
         data: its computed operand.
         number: float32, of shape [].
+        factors: whole numbers that broadcast against the data, or None for ones.
     """
 
     op: MulOp | DivOp
     data: SSAValue
     number: Real
+    factors: Integers | None = None
 
     def rescaled(self, scale: Real) -> Real | None:
         """The scale of the result, rounded once; None where it leaves float32."""
@@ -58,9 +65,18 @@ def scaling(op: Operation | Block) -> Scaling | None:
     if isinstance(op, DivOp) and data is not op.lhs:
         return None
     array = constant_array(op.rhs if data is op.lhs else op.lhs)
-    if array is None or array.size != 1 or not 0 < array.item() < np.inf:
+    if array is None or not bool(((array > 0) & (array < np.inf)).all()):
         return None
-    return Scaling(op, data, array.astype(np.float32).reshape(()))
+    if array.size == 1:
+        return Scaling(op, data, array.astype(np.float32).reshape(()))
+    counts = np.unique(array)
+    if isinstance(op, MulOp) or bool((counts != np.round(counts)).any()):
+        return None
+    multiple = lcm(*(int(count) for count in counts))
+    if multiple > _MAX_MULTIPLE:
+        return None
+    factors = multiple // array.astype(np.int64)
+    return Scaling(op, data, np.array(multiple, np.float32), factors)
 
 
 def varies_along(scale: Array, rank: int, axes: Sequence[int]) -> bool:

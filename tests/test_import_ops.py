@@ -280,3 +280,17 @@ def test_constants_are_evaluated_as_by_onnx_runtime(case: str):
     model, x = model_of(build, 13), frames()
     (found,), (expected,) = interpreted(model, x), by_onnx_runtime(model, x)
     assert np.array_equal(found, expected)
+
+
+SUMS: dict[str, Build] = {
+    "of-four": lambda g, x: g.op("Sum", row(g), x, g.op("Relu", x), row(g)),
+    "constants-first": lambda g, x: g.op("Sum", row(g), row(g), x),
+    "of-one": lambda g, x: g.op("Sum", g.op("Relu", x)),
+}
+
+
+@pytest.mark.parametrize("case", SUMS)
+def test_sums_are_added_in_their_order(case: str):
+    model, x = model_of(SUMS[case], 13), frames()
+    (found,), (expected,) = interpreted(model, x), by_onnx_runtime(model, x)
+    np.testing.assert_array_equal(found, expected)

@@ -49,3 +49,52 @@ func.func @branches(%x: tensor<1x2x4xui3>) -> tensor<1x4x4xsi5> {
   // CHECK: func.return [[B]]
   func.return %c : tensor<1x4x4xsi5>
 }
+
+// Thresholds of the elements of a flattened map follow its new order.
+// CHECK-LABEL: func.func @elements
+func.func @elements(%x: tensor<1x2x2xui3>) -> tensor<1x1xsi4> {
+  // CHECK: [[T:%.*]] = qnn.constant <tensor<4x1xui3>, [1, 3, 2, 4]>
+  %t = qnn.constant <tensor<4x1xui3>, [1, 2, 3, 4]>
+  // CHECK: [[W:%.*]] = qnn.constant <tensor<1x4xsi3>, [1, 3, 2, -4]>
+  %w = qnn.constant <tensor<1x4xsi3>, [1, 2, 3, -4]>
+  // CHECK: [[P:%.*]] = qnn.max_pool
+  %p = qnn.max_pool %x kernel [1] strides [1] pads [0, 0] dilations [1] : tensor<1x2x2xui3> -> tensor<1x2x2xui3>
+  // CHECK: [[R:%.*]] = qnn.reshape [[P]]
+  %r = qnn.reshape %p : tensor<1x2x2xui3> -> tensor<1x4xui3>
+  // CHECK: [[A:%.*]] = qnn.threshold [[R]], [[T]] offset 0 axis 1
+  %a = qnn.threshold %r, %t offset 0 axis 1 : tensor<1x4xui3>, tensor<4x1xui3> -> tensor<1x4xui1>
+  // CHECK: qnn.matmul [[A]], [[W]]
+  %m = qnn.matmul %a, %w : tensor<1x4xui1>, tensor<1x4xsi3> -> tensor<1x1xsi4>
+  func.return %m : tensor<1x1xsi4>
+}
+
+// A map that is flattened into a part of a longer vector.
+// CHECK-LABEL: func.func @part
+func.func @part(%x: tensor<1x2x2xui3>, %y: tensor<1x1xui3>) -> tensor<1x1xsi8> {
+  // CHECK: [[W:%.*]] = qnn.constant <tensor<1x5xsi4>, [5, 1, 3, 2, -4]>
+  %w = qnn.constant <tensor<1x5xsi4>, [5, 1, 2, 3, -4]>
+  // CHECK: [[P:%.*]] = qnn.max_pool
+  %p = qnn.max_pool %x kernel [1] strides [1] pads [0, 0] dilations [1] : tensor<1x2x2xui3> -> tensor<1x2x2xui3>
+  // CHECK: [[R:%.*]] = qnn.reshape [[P]]
+  %r = qnn.reshape %p : tensor<1x2x2xui3> -> tensor<1x4xui3>
+  // CHECK: [[C:%.*]] = qnn.concat %y, [[R]] axis 1
+  %c = qnn.concat %y, %r axis 1 : tensor<1x1xui3>, tensor<1x4xui3> -> tensor<1x5xui3>
+  // CHECK: qnn.matmul [[C]], [[W]]
+  %m = qnn.matmul %c, %w : tensor<1x5xui3>, tensor<1x5xsi4> -> tensor<1x1xsi8>
+  func.return %m : tensor<1x1xsi8>
+}
+
+// A top-k of the channels takes the last axis; one index a place is in order already.
+// CHECK-LABEL: func.func @selects
+func.func @selects(%x: tensor<1x3x4xui3>) -> (tensor<1x1x4xui2>, tensor<1x2x4xui3>) {
+  // CHECK: [[P:%.*]] = qnn.max_pool
+  %p = qnn.max_pool %x kernel [1] strides [1] pads [0, 0] dilations [1] : tensor<1x3x4xui3> -> tensor<1x3x4xui3>
+  // CHECK: {{%.*}}, [[A:%.*]] = qnn.topk [[P]] axis 2 : tensor<1x4x3xui3> -> tensor<1x4x1xui3>, tensor<1x4x1xui2>
+  // CHECK: [[M:%.*]] = qnn.reshape [[A]] : tensor<1x4x1xui2> -> tensor<1x1x4xui2>
+  %v, %a = qnn.topk %p axis 1 : tensor<1x3x4xui3> -> tensor<1x1x4xui3>, tensor<1x1x4xui2>
+  // CHECK: [[B:%.*]], {{%.*}} = qnn.topk [[P]] axis 2 smallest : tensor<1x4x3xui3> -> tensor<1x4x2xui3>, tensor<1x4x2xui2>
+  // CHECK: [[L:%.*]] = qnn.transpose [[B]] perm [0, 2, 1] : tensor<1x4x2xui3> -> tensor<1x2x4xui3>
+  %b, %i = qnn.topk %p axis 1 smallest : tensor<1x3x4xui3> -> tensor<1x2x4xui3>, tensor<1x2x4xui2>
+  // CHECK: func.return [[M]], [[L]]
+  func.return %a, %b : tensor<1x1x4xui2>, tensor<1x2x4xui3>
+}

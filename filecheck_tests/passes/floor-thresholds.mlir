@@ -101,3 +101,23 @@ func.func @pooled(%a: tensor<1x2x4xsi5>) -> tensor<1x2x2x!qnn.bipolar> {
   %q = qnn.sign %m : tensor<1x2x2xf32> -> tensor<1x2x2x!qnn.bipolar>
   func.return %q : tensor<1x2x2x!qnn.bipolar>
 }
+
+// -----
+
+// Sums of 2, 3 and 2 elements become 6ths, which have one set of thresholds.
+// CHECK-LABEL: func.func @unequal_counts
+func.func @unequal_counts(%a: tensor<1x1x3xui4>) -> tensor<1x1x3xui1> {
+  %s = qnn.constant <tensor<f32>, [0.5]>
+  %n = qnn.constant <tensor<3xf32>, [2.0, 3.0, 2.0]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  // CHECK: [[F:%.*]] = qnn.constant <tensor<3xui2>, [3, 2, 3]>
+  // CHECK: [[M:%.*]] = qnn.mul %a, [[F]] : tensor<1x1x3xui4>, tensor<3xui2> -> tensor<1x1x3xui6>
+  // The average 0.5 is a tie and goes to 0; the least one beyond is 0.5 * 4 / 3.
+  // CHECK: [[T:%.*]] = qnn.constant <tensor<1x1xui4>, [8]>
+  // CHECK: qnn.threshold [[M]], [[T]] offset 0 axis 1
+  %d = qnn.dequantize %a, %s, %z : tensor<1x1x3xui4>, tensor<f32>, tensor<f32> -> tensor<1x1x3xf32>
+  %m = qnn.div %d, %n : tensor<1x1x3xf32>, tensor<3xf32> -> tensor<1x1x3xf32>
+  %o = qnn.constant <tensor<f32>, [1.0]>
+  %q = qnn.quantize %m, %o, %z rounding half_even : tensor<1x1x3xf32>, tensor<f32>, tensor<f32> -> tensor<1x1x3xui1>
+  func.return %q : tensor<1x1x3xui1>
+}

@@ -48,3 +48,61 @@ func.func @real(%x: tensor<1x1x4xf32>) -> tensor<1x1x2xf32> {
   %c = qnn.conv %x, %w strides [1] pads [0, 0] dilations [1] groups 1 : tensor<1x1x4xf32>, tensor<1x1x3xf32> -> tensor<1x1x2xf32>
   func.return %c : tensor<1x1x2xf32>
 }
+
+// -----
+
+// The division of an average is one of the scale: 0.75 / 3 * 0.5.
+// CHECK-LABEL: func.func @average
+func.func @average(%q: tensor<1x2x3xui2>) -> tensor<1x1xf32> {
+  %s = qnn.constant <tensor<f32>, [0.75]>
+  %t = qnn.constant <tensor<f32>, [0.5]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  %n = qnn.constant <tensor<f32>, [3.0]>
+  %w = qnn.constant <tensor<1x2x!qnn.bipolar>, [1, -1]>
+  %x = qnn.dequantize %q, %s, %z : tensor<1x2x3xui2>, tensor<f32>, tensor<f32> -> tensor<1x2x3xf32>
+  %k = qnn.dequantize %w, %t, %z : tensor<1x2x!qnn.bipolar>, tensor<f32>, tensor<f32> -> tensor<1x2xf32>
+  // CHECK: [[P:%.*]] = qnn.sum_pool %q
+  // CHECK: [[F:%.*]] = qnn.reshape [[P]]
+  // CHECK-NOT: qnn.div
+  // CHECK: [[M:%.*]] = qnn.matmul [[F]], %w
+  // CHECK: [[S:%.*]] = qnn.constant <tensor<f32>, [0.125]>
+  // CHECK: qnn.dequantize [[M]], [[S]]
+  %p = qnn.sum_pool %x kernel [3] strides [1] pads [0, 0] dilations [1] : tensor<1x2x3xf32> -> tensor<1x2x1xf32>
+  %d = qnn.div %p, %n : tensor<1x2x1xf32>, tensor<f32> -> tensor<1x2x1xf32>
+  %f = qnn.reshape %d : tensor<1x2x1xf32> -> tensor<1x2xf32>
+  %m = qnn.matmul %f, %k : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x1xf32>
+  func.return %m : tensor<1x1xf32>
+}
+
+// -----
+
+// Scales of channels that share a grid go into the weights.
+// CHECK-LABEL: func.func @channels
+func.func @channels(%q: tensor<1x2xui2>) -> tensor<1x1xf32> {
+  %s = qnn.constant <tensor<2xf32>, [0.5, 2.0]>
+  %t = qnn.constant <tensor<f32>, [1.0]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  %w = qnn.constant <tensor<1x2x!qnn.bipolar>, [1, -1]>
+  %x = qnn.dequantize %q, %s, %z : tensor<1x2xui2>, tensor<2xf32>, tensor<f32> -> tensor<1x2xf32>
+  %k = qnn.dequantize %w, %t, %z : tensor<1x2x!qnn.bipolar>, tensor<f32>, tensor<f32> -> tensor<1x2xf32>
+  // CHECK: [[W:%.*]] = qnn.constant <tensor<1x2xsi3>, [1, -4]>
+  // CHECK: [[M:%.*]] = qnn.matmul %q, [[W]]
+  // CHECK: [[S:%.*]] = qnn.constant <tensor<f32>, [0.5]>
+  // CHECK: qnn.dequantize [[M]], [[S]]
+  %m = qnn.matmul %x, %k : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x1xf32>
+  func.return %m : tensor<1x1xf32>
+}
+
+// -----
+
+// CHECK: lower-to-integer: qnn.matmul (node 'fc'): the scale of the input must be one constant number, or one of each channel in small whole ratios
+func.func @unrelated(%q: tensor<1x2xui2>) -> tensor<1x1xf32> {
+  %s = qnn.constant <tensor<2xf32>, [0.5, 0.3]>
+  %t = qnn.constant <tensor<f32>, [1.0]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  %w = qnn.constant <tensor<1x2x!qnn.bipolar>, [1, -1]>
+  %x = qnn.dequantize %q, %s, %z : tensor<1x2xui2>, tensor<2xf32>, tensor<f32> -> tensor<1x2xf32>
+  %k = qnn.dequantize %w, %t, %z : tensor<1x2x!qnn.bipolar>, tensor<f32>, tensor<f32> -> tensor<1x2xf32>
+  %m = qnn.matmul %x, %k : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x1xf32> loc("fc")
+  func.return %m : tensor<1x1xf32>
+}

@@ -42,3 +42,19 @@ func.func @main(%q: tensor<1x1x!qnn.bipolar>) -> tensor<1x1xsi3> {
   %b = qnn.matmul %p, %w : tensor<1x1x!qnn.bipolar>, tensor<1x1x!qnn.bipolar> -> tensor<1x1xsi3>
   func.return %b : tensor<1x1xsi3>
 }
+
+// -----
+
+// Not the scale of an accumulator is to blame, but who adds it to a real number.
+// CHECK: outline-core: qnn.add (node 'shortcut') stands between integer layers and takes two tensors of real numbers; put a quantiser on each of them and one behind it
+func.func @main(%q: tensor<1x1x!qnn.bipolar>, %x: tensor<1x1xf32>) -> tensor<1x1xsi3> {
+  %s = qnn.constant <tensor<f32>, [1.0]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  %w = qnn.constant <tensor<1x1x!qnn.bipolar>, [1]>
+  %a = qnn.matmul %q, %w : tensor<1x1x!qnn.bipolar>, tensor<1x1x!qnn.bipolar> -> tensor<1x1xsi2>
+  %y = qnn.dequantize %a, %s, %z : tensor<1x1xsi2>, tensor<f32>, tensor<f32> -> tensor<1x1xf32> loc("scale")
+  %t = qnn.add %y, %x : tensor<1x1xf32>, tensor<1x1xf32> -> tensor<1x1xf32> loc("shortcut")
+  %p = qnn.sign %t : tensor<1x1xf32> -> tensor<1x1x!qnn.bipolar>
+  %b = qnn.matmul %p, %w : tensor<1x1x!qnn.bipolar>, tensor<1x1x!qnn.bipolar> -> tensor<1x1xsi3>
+  func.return %b : tensor<1x1xsi3>
+}

@@ -16,9 +16,10 @@ from lowering.interpreter.values import (
     scaled_sum,
 )
 from qdialect.data import Array
-from qdialect.elementwise import AddOp, SubOp
+from qdialect.elementwise import AddOp, DivOp, MulOp, ReluOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.quantisers import DequantizeOp
+from qdialect.scaling import scaling
 from qdialect.selection import SoftmaxOp, TopKOp
 from qdialect.semantics import evaluate, storage_dtype
 from qdialect.shaping import ReshapeOp, TransposeOp
@@ -27,6 +28,8 @@ from qdialect.types import element_of, is_real, shape_of
 
 def run_network_op(op: Operation, operands: Sequence[Value]) -> list[Value] | None:
     """Results of an op of the network or the integer level, or None for any other."""
+    if (kept := _on_scaled(op, operands)) is not None:
+        return [kept]
     match op:
         case MatMulOp() if is_real(element_of(op.out)):
             return [real_matmul(operands[0], operands[1])]
@@ -38,14 +41,6 @@ def run_network_op(op: Operation, operands: Sequence[Value]) -> list[Value] | No
             lazy = scaled(levels, scale, zero_point)
             if lazy is not None:
                 return [lazy]
-        case AddOp() | SubOp():
-            lhs, rhs = operands
-            if isinstance(lhs, Scaled) and isinstance(rhs, Scaled):
-                exact = scaled_sum(lhs, rhs, negated=isinstance(op, SubOp))
-                if exact is not None:
-                    return [exact]
-        case ReshapeOp() | TransposeOp() if isinstance(operands[0], Scaled):
-            return [_move_scaled(op, operands[0])]
         case TransposeOp():
             return [as_array(operands[0]).transpose(op.axes)]
         case TopKOp():
@@ -56,6 +51,43 @@ def run_network_op(op: Operation, operands: Sequence[Value]) -> list[Value] | No
             pass
     result = evaluate(op, [as_array(value) for value in operands])
     return None if result is None else [result]
+
+
+def _on_scaled(op: Operation, operands: Sequence[Value]) -> Value | None:
+    """The result of an op that keeps levels levels; None for any other."""
+    match op:
+        case AddOp() | SubOp():
+            lhs, rhs = operands
+            if isinstance(lhs, Scaled) and isinstance(rhs, Scaled):
+                return scaled_sum(lhs, rhs, negated=isinstance(op, SubOp))
+        case MulOp() | DivOp():
+            return _rescaled(op, operands)
+        case ReluOp() if isinstance(operands[0], Scaled):
+            if bool((operands[0].scale > 0).all()):
+                return operands[0].rectified()
+        case ReshapeOp() | TransposeOp() if isinstance(operands[0], Scaled):
+            return _move_scaled(op, operands[0])
+        case _:
+            pass
+    return None
+
+
+def _rescaled(op: MulOp | DivOp, operands: Sequence[Value]) -> Value | None:
+    """Levels times or by a constant, as levels of another scale (`Scaling`)."""
+    step = scaling(op)
+    if step is None:
+        return None
+    data = operands[list(op.operands).index(step.data)]
+    if not isinstance(data, Scaled):
+        return None
+    scale = step.rescaled(data.scale)
+    result = evaluate(op, [as_array(value) for value in operands])
+    if scale is None or result is None:
+        return None
+    levels = data.levels
+    if step.factors is not None:
+        levels = levels.astype(np.int64) * step.factors
+    return Scaled(levels, scale, result)
 
 
 def _run_top_k(op: TopKOp, x: Array) -> list[Value]:
@@ -69,11 +101,14 @@ def _run_top_k(op: TopKOp, x: Array) -> list[Value]:
 def _move_scaled(op: ReshapeOp | TransposeOp, value: Scaled) -> Value:
     scale = value.scale
     if scale.size == 1:
-        return Scaled(_move(op, value.levels), scale.reshape(()))
+        return value.moved(lambda array: _move(op, array))
+    rounded = None if value.rounded is None else _move(op, value.rounded)
     if isinstance(op, ReshapeOp):
-        return _move(op, value.real())
-    full = scale.reshape((1,) * (value.levels.ndim - scale.ndim) + scale.shape)
-    return Scaled(_move(op, value.levels), full.transpose(op.axes))
+        # A scale of a channel becomes one of each of its elements.
+        full = np.broadcast_to(scale, (1, *value.levels.shape[1:]))
+    else:
+        full = scale.reshape((1,) * (value.levels.ndim - scale.ndim) + scale.shape)
+    return Scaled(_move(op, value.levels), _move(op, full), rounded)
 
 
 def _move(op: ReshapeOp | TransposeOp, array: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lowering.interpreter.values import Scaled, Value, as_array
+from lowering.interpreter.values import Scaled, Value, as_array, on_channel_grids
 from qdialect.data import Array
 from qdialect.semantics import Levels, Real
 
@@ -67,7 +67,8 @@ def _row_scale(scale: Real, rows: int) -> Real | None:
 def real_matmul(x: Value, weights: Value) -> Value:
     """`x @ weights.T` on real tensors.
 
-    Where both stand for levels with one scale a row, the sum of the levels is exact and
+    Where both stand for levels, the weights with one scale a row and `x` with scales
+    that share a grid, the sum of the levels is exact and
     the result stands for levels too. Otherwise it is a sum in float64 rounded once, of
     the weights' levels where they have one scale a row.
 
@@ -82,9 +83,12 @@ def real_matmul(x: Value, weights: Value) -> Value:
         left: Array = as_array(x).astype(np.float64)
         right: Array = as_array(weights).astype(np.float64)
         return (left @ right.T).astype(np.float32)
-    if isinstance(x, Scaled) and x.scale.size == 1:
-        sums = integer_matmul(x.levels, weights.levels)
-        return Scaled(sums, x.scale.reshape(1) * row_scale)
+    source = None
+    if isinstance(x, Scaled):
+        source = on_channel_grids(x, x.levels.ndim - 1)
+    if source is not None:
+        sums = integer_matmul(source.levels, weights.levels)
+        return Scaled(sums, source.scale.reshape(1) * row_scale)
     # Multiples of a power of two have exact sums here too, scaled once like levels.
     reals: Array = as_array(x).astype(np.float64)
     products: Array = reals @ weights.levels.astype(np.float64).T

@@ -15,7 +15,13 @@ from lowering.interpreter.sliding import (
     sum_pool,
     with_channels_last,
 )
-from lowering.interpreter.values import Scaled, Value, as_array, on_grid
+from lowering.interpreter.values import (
+    Scaled,
+    Value,
+    as_array,
+    on_channel_grids,
+    on_grid,
+)
 from qdialect.convolution import ConvOp
 from qdialect.data import Array
 from qdialect.grids import common_grid, level_of
@@ -28,9 +34,10 @@ from qdialect.rearranging import (
     SliceOp,
     UpsampleOp,
 )
-from qdialect.semantics import Real, storage_dtype
+from qdialect.scaling import varies_along
+from qdialect.semantics import Real, along_axis, storage_dtype
 from qdialect.types import element_of, is_real, shape_of
-from qdialect.windows import numbers, spatial_axes
+from qdialect.windows import channel_axis, numbers, spatial_axes
 
 
 def run_spatial_op(op: Operation, operands: Sequence[Value]) -> list[Value] | None:
@@ -81,12 +88,19 @@ def _integer_conv(
 
 
 def _real_conv(op: ConvOp, x: Value, weights: Value) -> Value:
-    if isinstance(x, Scaled) and isinstance(weights, Scaled) and x.scale.size == 1:
-        scale = _row_scale(op, weights.scale)
-        if scale is not None:
-            sums = _integer_conv(op, x.levels, weights.levels, None)
-            return Scaled(sums, x.scale.reshape(()) * scale)
     last = op.is_channels_last
+    if isinstance(x, Scaled) and isinstance(weights, Scaled):
+        scale = _row_scale(op, weights.scale)
+        rank = x.levels.ndim
+        axis = channel_axis(rank, channels_last=last)
+        source = on_channel_grids(x, axis, op.group_count)
+        if scale is not None and source is not None:
+            sums = _integer_conv(op, source.levels, weights.levels, None)
+            rows = source.scale
+            if rows.size == 1:
+                return Scaled(sums, rows.reshape(()) * scale)
+            rows = np.repeat(rows, sums.shape[axis] // op.group_count)
+            return Scaled(sums, along_axis(rows, rank, axis)[0] * scale)
     sums = convolution(
         with_channels_last(as_array(x), already=last),
         with_channels_last(as_array(weights), already=last),
@@ -118,9 +132,10 @@ def _max_pool(op: MaxPoolOp, x: Value) -> Value:
     if isinstance(x, Scaled) and bool((x.scale > 0).all()):
         # Rounding is monotone: the greatest level is the greatest number.
         rank = x.levels.ndim
-        shape = (1,) * (rank - x.scale.ndim) + x.scale.shape
-        if all(shape[a] == 1 for a in spatial_axes(rank, channels_last=last)):
-            return Scaled(pool(x.levels), x.scale)
+        places = spatial_axes(rank, channels_last=last)
+        if not varies_along(x.scale, rank, places):
+            rounded = None if x.rounded is None else pool(x.rounded)
+            return Scaled(pool(x.levels), x.scale, rounded)
     return pool(as_array(x))
 
 
@@ -131,8 +146,11 @@ def _sum_pool(op: SumPoolOp, x: Value) -> Value:
         sums = sum_pool(with_channels_last(array, already=last), op.window, dtype)
         return channels_as_before(sums, last=last)
 
-    if isinstance(x, Scaled) and x.scale.size == 1:
-        return Scaled(pool(x.levels, np.int64), x.scale.reshape(()))
+    if isinstance(x, Scaled):
+        rank = x.levels.ndim
+        if not varies_along(x.scale, rank, spatial_axes(rank, channels_last=last)):
+            scale = x.scale.reshape(()) if x.scale.size == 1 else x.scale
+            return Scaled(pool(x.levels, np.int64), scale)
     if is_real(element_of(op.out)):
         return pool(as_array(x), np.float64).astype(np.float32)
     return pool(as_array(x), np.int64).astype(storage_dtype(element_of(op.out)))
@@ -146,6 +164,11 @@ def _pad(op: PadOp, x: Value, value: Value) -> Value:
             wide = x.levels.astype(np.int64)
             padded = np.pad(wide, op.amounts, constant_values=level)
             return Scaled(padded, x.scale.reshape(()))
+    if isinstance(x, Scaled) and fill == 0:
+        padded_axes = [axis for axis, pads in enumerate(op.amounts) if any(pads)]
+        if not varies_along(x.scale, x.levels.ndim, padded_axes):
+            rounded = None if x.rounded is None else np.pad(x.rounded, op.amounts)
+            return Scaled(np.pad(x.levels, op.amounts), x.scale, rounded)
     array = as_array(x).astype(storage_dtype(element_of(op.out)))
     return np.pad(array, op.amounts, constant_values=fill)
 
@@ -172,7 +195,7 @@ def _joined(arrays: Sequence[Array], axis: int) -> Array:
 def _moved(value: Value, move: Callable[[Array], Array]) -> Value:
     """What `move` makes of a value; levels stay levels where they have one scale."""
     if isinstance(value, Scaled) and value.scale.size == 1:
-        return Scaled(move(value.levels), value.scale.reshape(()))
+        return value.moved(move)
     return move(as_array(value))
 
 

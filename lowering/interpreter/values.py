@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from qdialect.data import Array
 from qdialect.grids import CommonGrid, common_grid
-from qdialect.semantics import Levels, Real, dequantize_values
+from qdialect.scaling import channel_grids
+from qdialect.semantics import Levels, Real, along_axis, dequantize_values
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,31 @@ class Scaled:
     Attributes:
         levels: integers of any dtype, zero point already taken off.
         scale: float32; one element, or one that broadcasts against `levels`.
+        rounded: the float32 values, where they were scaled, and rounded, more than
+            once; else None.
     """
 
     levels: Levels
     scale: Real
+    rounded: Real | None = None
 
     def real(self) -> Real:
-        """The float32 values; each product is rounded once."""
+        """The float32 values; where `rounded` has none each product is rounded once."""
+        if self.rounded is not None:
+            return self.rounded
         return dequantize_values(self.levels, self.scale, np.zeros((), np.float32))
+
+    def moved(self, move: Callable[[Array], Array]) -> Scaled:
+        """What `move` makes of the elements, where all have one scale."""
+        rounded = None if self.rounded is None else move(self.rounded)
+        return Scaled(move(self.levels), self.scale.reshape(()), rounded)
+
+    def rectified(self) -> Scaled:
+        """Its ReLU, where all scales are positive: levels that are not below 0."""
+        rounded = self.rounded
+        if rounded is not None:
+            rounded = np.maximum(rounded, np.float32(0))
+        return Scaled(np.maximum(self.levels, 0), self.scale, rounded)
 
 
 Value: TypeAlias = "Array | Scaled"
@@ -67,3 +85,21 @@ def on_grid(values: Sequence[Scaled], grid: CommonGrid) -> list[Levels]:
     """The levels of values of one scale each, as int64 in steps of a common grid."""
     pairs = zip(values, grid.steps, strict=True)
     return [value.levels.astype(np.int64) * steps for value, steps in pairs]
+
+
+def on_channel_grids(value: Scaled, axis: int, groups: int = 1) -> Scaled | None:
+    """Levels whose sums over the channels, along `axis`, have one scale a group.
+
+    Returns:
+        The value with a scale of one element or of [groups], or None where its scale
+        varies along another axis or a group shares no grid.
+    """
+    if value.scale.size == 1:
+        return Scaled(value.levels, value.scale.reshape(()))
+    grids = channel_grids(value.scale, value.levels.shape, axis, groups)
+    if grids is None:
+        return None
+    levels = value.levels
+    if not grids.is_unit:
+        levels = levels.astype(np.int64) * along_axis(grids.steps, levels.ndim, axis)
+    return Scaled(levels, grids.scale)

@@ -8,44 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pass_agreement import TO_INTEGER, apply, assert_same
+from lowered_maps import lowered
 from random_maps import MapNetwork
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.dialects.func import FuncOp
-from xdsl.ir import Operation
 
 from qdialect.activation import ThresholdOp
 from qdialect.convolution import ConvOp
 from qdialect.elementwise import AddOp, MulOp
 from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.rearranging import ConcatOp, PadOp
-from qdialect.shaping import TransposeOp
 from qdialect.types import BipolarType, TernaryType, element_of, width_bits
-from tools.onnx_import.frontend import import_onnx
-
-
-def core_of(module: ModuleOp) -> list[Operation]:
-    """The ops of @core; all maps in it are channels-last and none is transposed."""
-    (core,) = [
-        op
-        for op in module.body.block.ops
-        if isinstance(op, FuncOp) and op.sym_name.data == "core"
-    ]
-    ops = list(core.body.block.ops)
-    assert not any(isinstance(op, TransposeOp) for op in ops)
-    windows = [op for op in ops if isinstance(op, ConvOp | MaxPoolOp | SumPoolOp)]
-    assert windows
-    assert all(op.is_channels_last for op in windows)
-    return ops
-
-
-def lowered(network: MapNetwork, frames: int = 20) -> list[Operation]:
-    """The core of a network, which gives what the network gives."""
-    module = import_onnx(network.bytes(), name="maps")
-    module.verify()
-    integer = apply(module, *TO_INTEGER)
-    assert_same(module, integer, [network.frames(frames)])
-    return core_of(integer)
 
 
 def test_padded_bipolar_maps_stay_bipolar() -> None:
@@ -230,6 +201,23 @@ def _relu(network: MapNetwork) -> None:
     network.quantise(2, 0.5, signed=0)
 
 
+def _average(network: MapNetwork) -> None:
+    network.op("AveragePool", kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1)
+
+
+def _scaled(network: MapNetwork) -> None:
+    network.op("Mul", network.graph.constant(0.7))
+
+
+def _scaled_channels(network: MapNetwork) -> None:
+    channels = network.shape[0]
+    network.conv(channels, 3, pads=[1] * 4)
+    scales = 0.75 * 2.0 ** network.rng.integers(-2, 2, (1, channels, 1, 1))
+    network.value = network.graph.quant(network.value, scales, 0, 3)
+    network.conv(channels, 1)
+    network.quantise(3, 0.5)
+
+
 STEPS: tuple[Step, ...] = (
     _pool,
     _depth_to_space,
@@ -238,6 +226,9 @@ STEPS: tuple[Step, ...] = (
     _transposed,
     _residual,
     _relu,
+    _average,
+    _scaled,
+    _scaled_channels,
 )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from pass_agreement import TO_INTEGER, apply, assert_same
+from random_maps import MapNetwork
 from random_networks import NetworkBuilder, random_frames, random_mlp
 from xdsl.dialects.builtin import TensorType
 from xdsl.dialects.func import FuncOp
@@ -15,6 +16,7 @@ from qdialect.elementwise import MulOp
 from qdialect.linear import MatMulOp
 from qdialect.quantisers import QuantizeOp
 from qdialect.types import F32, TernaryType, element_of, is_level, signed
+from tools.onnx_import.frontend import import_onnx
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -52,6 +54,38 @@ def test_a_real_operation_between_layers_is_refused() -> None:
     # Without floor-thresholds the chain before the second layer is still real.
     with pytest.raises(PassFailedException, match="stands between integer layers"):
         apply(builder.module(), LowerToIntegerPass(), OutlineCorePass())
+
+
+def test_the_refused_operation_is_one_of_the_network() -> None:
+    """A shortcut past a binary convolution that is added without a quantiser."""
+    network = MapNetwork(0, (2, 6, 6))
+    network.quantise(3)
+    network.conv(4, 3, pads=[1] * 4)
+    shortcut = network.batch_norm()
+    network.quantise(1)
+    network.conv(4, 3, bits=1, pads=[1] * 4)
+    network.batch_norm()
+    network.op("Add", shortcut, name="shortcut")
+    network.quantise(1)
+    network.conv(2, 1, bits=1)
+    module = import_onnx(network.bytes(), name="maps")
+    message = r"qnn.add \(node 'shortcut'\) .* takes two tensors of real numbers"
+    with pytest.raises(PassFailedException, match=message):
+        apply(module, *TO_INTEGER)
+
+
+def test_a_pool_of_real_numbers_is_named() -> None:
+    network = MapNetwork(1, (2, 6, 6))
+    network.quantise(3)
+    network.conv(4, 3)
+    network.op("Relu")
+    network.op("AveragePool", kernel_shape=[2, 2], name="average")
+    network.quantise(3)
+    network.conv(2, 1)
+    module = import_onnx(network.bytes(), name="maps")
+    message = r"qnn.sum_pool \(node 'average'\) .* put a quantiser before it"
+    with pytest.raises(PassFailedException, match=message):
+        apply(module, *TO_INTEGER)
 
 
 def test_input_quantisers_stay_outside() -> None:

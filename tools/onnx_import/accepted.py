@@ -103,6 +103,7 @@ OPS: dict[str, Op] = {
     "Sqrt": Op(elementwise.sqrt, _inputs(1)),
     "Squeeze": Op(shaping.squeeze, _inputs(1, 2)),
     "Sub": Op(elementwise.sub, _inputs(2)),
+    "Sum": Op(elementwise.total, range(1, 1 << 16)),
     "Tanh": Op(elementwise.tanh, _inputs(1)),
     "TopK": Op(selection.top_k, _inputs(1, 2)),
     "Transpose": Op(shaping.transpose, _inputs(1)),

@@ -45,16 +45,36 @@ def _binary(
     node: Node,
     inputs: Sequence[Value | None],
 ) -> Sequence[Value]:
-    operands = [
+    operands = _real_operands(node, inputs)
+    divisor = operands[1]
+    if op is ew.DivOp and isinstance(divisor, Constant) and not divisor.values.all():
+        raise node.refusal(f"the constant '{divisor.name}' has a 0 to divide by")
+    return [combine(emitter, node, op, operands[0], operands[1])]
+
+
+def _real_operands(
+    node: Node, inputs: Sequence[Value | None]
+) -> list[Constant | Tensor]:
+    return [
         constant_input(node, inputs, index)
         if isinstance(value, Constant)
         else real_input(node, inputs, index)
         for index, value in enumerate(inputs)
     ]
-    divisor = operands[1]
-    if op is ew.DivOp and isinstance(divisor, Constant) and not divisor.values.all():
-        raise node.refusal(f"the constant '{divisor.name}' has a 0 to divide by")
-    return [combine(emitter, node, op, operands[0], operands[1])]
+
+
+def total(
+    emitter: Emitter, node: Node, inputs: Sequence[Value | None]
+) -> Sequence[Value]:
+    """Sum of any number of tensors, added in their order."""
+    first, *others = _real_operands(node, inputs)
+    result: Value = first
+    for other in others:
+        if isinstance(result, Constant) and isinstance(other, Constant):
+            result = Constant(node.name, result.values + other.values)
+        else:
+            result = combine(emitter, node, ew.AddOp, result, other)
+    return [result]
 
 
 def _unary(

@@ -228,5 +228,6 @@ FOLDS: dict[str, Fold] = {
     "Slice": _slice,
     "Sqrt": _unary(np.sqrt),
     "Sub": _binary(np.subtract),
+    "Sum": _fold_many(np.add),
     "Where": _where,
 }
