@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,18 +76,85 @@ def unit(case: Case) -> Mvu:
     )
 
 
-def synthesised(case: Case) -> Counter[str]:
-    """Cells of the unit, by kind."""
-    built = unit(case).build("unit")
-    module = ModuleOp([*built.modules, *built.images])
+# Look-up tables that a cell with memory takes; shift registers take one.
+_MEMORY_LUTS = {
+    "RAM32M": 4,
+    "RAM64M": 4,
+    "RAM32X1D": 2,
+    "RAM64X1D": 2,
+    "RAM128X1D": 4,
+    "RAM256X1D": 8,
+    "RAM512X1D": 16,
+    "RAM128X1S": 2,
+    "RAM256X1S": 4,
+    "RAM512X1S": 8,
+}
+
+
+@dataclass(frozen=True)
+class Area:
+    """What a design takes.
+
+    Attributes:
+        logic_luts: look-up tables that compute.
+        memory_luts: look-up tables that store.
+        registers: flip-flops.
+        rams: block RAMs of 18 kbit; one of 36 kbit is two.
+        dsps: multipliers.
+    """
+
+    logic_luts: int
+    memory_luts: int
+    registers: int
+    rams: int
+    dsps: int
+
+    @staticmethod
+    def of(cells: Mapping[str, int]) -> Area:
+        """Of cells by kind."""
+
+        def count(*prefixes: str) -> int:
+            return sum(n for kind, n in cells.items() if kind.startswith(prefixes))
+
+        return Area(
+            logic_luts=count("LUT"),
+            memory_luts=sum(
+                n * _MEMORY_LUTS.get(kind, 1)
+                for kind, n in cells.items()
+                if kind.startswith(("RAM32", "RAM64", "RAM128", "RAM256", "SRL"))
+            ),
+            registers=count("FD"),
+            rams=count("RAMB18") + 2 * count("RAMB36"),
+            dsps=count("DSP"),
+        )
+
+    @property
+    def luts(self) -> int:
+        """All look-up tables."""
+        return self.logic_luts + self.memory_luts
+
+
+def synthesised(
+    module: ModuleOp, top: str, *, limit_seconds: float | None = None
+) -> Area:
+    """The area of a circuit.
+
+    Args:
+        module: a module of the circuit level.
+        top: name of the `hw.module` at the top.
+        limit_seconds: after which synthesis is given up.
+
+    Raises:
+        TimeoutExpired: it was.
+    """
     with tempfile.TemporaryDirectory() as folder:
         files = emit_files(module)
         for name, text in files.items():
             (Path(folder) / name).write_text(text)
         script = [
             *(f"read_verilog -sv {n}" for n in files if n.endswith(".sv")),
-            "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top unit",
-            "tee -q -o stat.json stat -json -top unit",
+            f"synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top {top}",
+            f"tee -q -o stat.json stat -json -top {top}",
         ]
         program = "\n".join(
             [
@@ -101,9 +168,10 @@ def synthesised(case: Case) -> Counter[str]:
             cwd=folder,
             check=True,
             stdout=subprocess.DEVNULL,
+            timeout=limit_seconds,
         )
         found = json.loads((Path(folder) / "stat.json").read_text())
-    return Counter(found["design"]["num_cells_by_type"])
+    return Area.of(found["design"]["num_cells_by_type"])
 
 
 def main() -> None:
@@ -113,17 +181,13 @@ def main() -> None:
         f"{'FF':>6s} {'RAMB18':>7s} {'DSP':>4s} {'LUT/product':>12s}"
     )
     for case in CASES:
-        cells = synthesised(case)
-
-        def count(*prefixes: str, cells: Counter[str] = cells) -> int:
-            return sum(n for kind, n in cells.items() if kind.startswith(prefixes))
-
-        luts, memory = count("LUT"), count("RAM32", "RAM64", "SRL")
-        rams = count("RAMB18") + 2 * count("RAMB36")
+        built = unit(case).build("unit")
+        area = synthesised(ModuleOp([*built.modules, *built.images]), "unit")
         print(
             f"{case.name:14s} {f'{case.columns}x{case.rows}':>9s} "
-            f"{f'{case.simd}x{case.pe}':>8s} {luts:6d} {memory:7d} {count('FD'):6d} "
-            f"{rams:7d} {count('DSP'):4d} {luts / (case.simd * case.pe):12.2f}",
+            f"{f'{case.simd}x{case.pe}':>8s} {area.logic_luts:6d} "
+            f"{area.memory_luts:7d} {area.registers:6d} {area.rams:7d} {area.dsps:4d} "
+            f"{area.logic_luts / (case.simd * case.pe):12.2f}",
             flush=True,
         )
 

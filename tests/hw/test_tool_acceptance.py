@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from circuits import SEEDS, circuit, frames_and_outputs
 from integer_cores import random_core
-from pass_agreement import apply
+from pass_agreement import TO_INTEGER, apply
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.hw import HWModuleOp
 
 from lowering.hw.circt_export import export_systemverilog
 from lowering.hw.circt_text import circt_text
@@ -28,6 +29,17 @@ from passes.convert_to_qflow import ConvertToQflowPass
 from passes.fold import FoldPass
 from passes.insert_fifos import InsertFifosPass
 from qdialect.data import Array
+from qdialect.types import shape_of
+from tools.onnx_import.frontend import import_onnx
+from tools.signature import entry_of
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+TO_CIRCUIT = (
+    ConvertToQflowPass(),
+    FoldPass(),
+    InsertFifosPass(),
+    ConvertQflowToHwPass(),
+)
 
 seeds = pytest.mark.parametrize("seed", SEEDS)
 
@@ -44,11 +56,34 @@ def branching_circuit() -> ModuleOp:
     )
 
 
-def modules() -> list[ModuleOp]:
-    return [*(circuit(seed) for seed in SEEDS), branching_circuit()]
+@cache
+def convolutional_circuit(name: str) -> ModuleOp:
+    """One of our own networks, as it folds by default."""
+    return apply(import_onnx(MODELS / f"{name}.onnx"), *TO_INTEGER, *TO_CIRCUIT)
 
 
-designs = pytest.mark.parametrize("index", range(len(SEEDS) + 1))
+convolutional = pytest.mark.parametrize(
+    "name",
+    ["digits_cnn_w1a1", pytest.param("digits_resnet_w2a2", marks=pytest.mark.slow)],
+)
+
+
+def design(name: int | str) -> ModuleOp:
+    """A random MLP by its seed, or one of those above."""
+    if isinstance(name, int):
+        return circuit(name)
+    return branching_circuit() if name == "branching" else convolutional_circuit(name)
+
+
+designs = pytest.mark.parametrize(
+    "name",
+    [
+        *SEEDS,
+        "branching",
+        "digits_cnn_w1a1",
+        pytest.param("digits_resnet_w2a2", marks=pytest.mark.slow),
+    ],
+)
 
 
 def written(module: ModuleOp, folder: Path) -> list[str]:
@@ -60,14 +95,14 @@ def written(module: ModuleOp, folder: Path) -> list[str]:
 
 
 @designs
-def test_icarus(index: int, tmp_path: Path) -> None:
+def test_icarus(name: int | str, tmp_path: Path) -> None:
     if shutil.which("iverilog") is None:
         pytest.skip("iverilog is not installed")
-    module = modules()[index]
-    names = written(module, tmp_path)
+    module = design(name)
+    files = written(module, tmp_path)
     top = "qnnc_top"
     done = subprocess.run(
-        ["iverilog", "-g2012", "-Wall", "-s", top, "-o", "out", *names],
+        ["iverilog", "-g2012", "-Wall", "-s", top, "-o", "out", *files],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -79,12 +114,12 @@ def test_icarus(index: int, tmp_path: Path) -> None:
 
 
 @designs
-def test_slang(index: int, tmp_path: Path) -> None:
+def test_slang(name: int | str, tmp_path: Path) -> None:
     pyslang = pytest.importorskip("pyslang")
-    names = written(modules()[index], tmp_path)
+    files = written(design(name), tmp_path)
     driver = pyslang.driver.Driver()
     driver.addStandardArgs()
-    paths = " ".join(str(tmp_path / name) for name in names)
+    paths = " ".join(str(tmp_path / file) for file in files)
     assert driver.parseCommandLine(f"slang -Wextra {paths}")
     assert driver.processOptions()
     assert driver.parseAllSources()
@@ -93,12 +128,12 @@ def test_slang(index: int, tmp_path: Path) -> None:
 
 
 @designs
-def test_yosys_own_reader(index: int, tmp_path: Path) -> None:
+def test_yosys_own_reader(name: int | str, tmp_path: Path) -> None:
     libyosys = pytest.importorskip("pyosys.libyosys")
-    module = modules()[index]
-    names = written(module, tmp_path)
+    module = design(name)
+    files = written(module, tmp_path)
     top = "qnnc_top"
-    script = [f"read_verilog -sv {tmp_path / name}" for name in names]
+    script = [f"read_verilog -sv {tmp_path / file}" for file in files]
     script += [f"hierarchy -check -top {top}", "proc", "check -assert"]
     program = "\n".join(
         [
@@ -121,8 +156,37 @@ def test_yosys_own_reader(index: int, tmp_path: Path) -> None:
 def test_circt_reads_the_circuit_and_its_export_does_the_same(
     seed: int, tmp_path: Path
 ) -> None:
+    frames, expected = frames_and_outputs(seed, 200)
+    assert_export_gives(circuit(seed), frames, expected, tmp_path)
+
+
+@convolutional
+def test_circt_reads_a_convolutional_network(name: str) -> None:
     pytest.importorskip("pycde")
-    module = circuit(seed)
+    module = convolutional_circuit(name)
+    exported = export_systemverilog(circt_text(module))
+    modules = [op for op in module.body.block.ops if isinstance(op, HWModuleOp)]
+    assert modules
+    for op in modules:
+        assert f"module {op.sym_name.data}(" in exported
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["digits_cnn_w1a1", "digits_resnet_w2a2"])
+def test_circt_export_of_a_convolutional_network(name: str, tmp_path: Path) -> None:
+    with np.load(MODELS / "digits_test.npz") as data:
+        frames = data["inputs"][:8]
+    network = import_onnx(MODELS / f"{name}.onnx")
+    frames = frames.reshape(-1, *shape_of(entry_of(network, name).args[0])[1:])
+    (expected,) = Interpreter(network).run([frames])
+    assert_export_gives(convolutional_circuit(name), frames, expected, tmp_path)
+
+
+def assert_export_gives(
+    module: ModuleOp, frames: Array, expected: Array, tmp_path: Path
+) -> None:
+    """What CIRCT writes, simulated with pauses, gives the outputs."""
+    pytest.importorskip("pycde")
     top = top_module(module)
     exported = export_systemverilog(circt_text(module))
     memories = {n: t for n, t in emit_files(module).items() if n.endswith(".mem")}
@@ -144,6 +208,5 @@ def test_circt_reads_the_circuit_and_its_export_does_the_same(
         (name,) = done.words
         return [from_beats(done.words[name], outputs[0], len(arrays[0]))]
 
-    frames, expected = frames_and_outputs(seed, 200)
     (found,) = Interpreter(module, core=lambda arrays: run(list(arrays))).run([frames])
     np.testing.assert_array_equal(found, expected)
