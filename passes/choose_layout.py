@@ -21,6 +21,7 @@ from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.constants import constant_array, is_constant
 from qdialect.convolution import ConvOp
 from qdialect.elementwise import BinaryOp
+from qdialect.location import source_name
 from qdialect.pooling import PoolOp
 from qdialect.rearranging import (
     ConcatOp,
@@ -279,6 +280,9 @@ class _Conversion:
             else:
                 if back is None:
                     back = self._moved(twin, perm)
+                    if isinstance(back.owner, TransposeOp) and source_name(reader):
+                        # Who asks for the old order is who can do without it.
+                        back.owner.location = reader.location
                 reader.operands[use.index] = back
 
     def _reshape(self, reader: ReshapeOp, twin: SSAValue) -> bool:

@@ -215,7 +215,9 @@ class FoldPass(ModulePass):
             if not isinstance(op, qflow.ForkOp):
                 folds[op] = self._possible(op, names[op], pinned)
         cycles = self._allowed_cycles(function, folds, pinned)
-        for op, choices in folds.items():
+        # The slowest first, so that a refusal names the unit that sets the best rate.
+        for op in sorted(folds, key=lambda op: -min(fold.cycles for fold in folds[op])):
+            choices = folds[op]
             if fast := [fold for fold in choices if fold.cycles <= cycles]:
                 folds[op] = fast
             else:

@@ -85,7 +85,9 @@ def possible_folds(
                 raise FoldingError(f"pe and simd must be equal, got {pe} and {simd}")
             given = simd if pe is None else pe
             what = "simd" if pe is None else "pe"
-            most = min(source.elements, out.elements)
+            values = (*op.operands, *op.results)
+            streams = [v.type for v in values if isinstance(v.type, StreamType)]
+            most = min(stream.elements for stream in streams)
             lanes = [(n, n) for n in _candidates(what, given, most)]
     folds = [fold for pair in lanes if (fold := _fold_at(op, *pair)) is not None]
     if not folds:

@@ -18,6 +18,7 @@ from qdialect.linear import MatMulOp
 from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.ranges import exact_bounds
 from qdialect.rearranging import DepthToSpaceOp, SliceOp, UpsampleOp
+from qdialect.selection import TopKOp
 from qdialect.shaping import ReshapeOp, TransposeOp
 from qdialect.types import (
     element_of,
@@ -37,6 +38,35 @@ def _retype(value: SSAValue, element: Attribute) -> None:
     )
 
 
+def _moved(op: Operation) -> SSAValue | None:
+    """The result that has elements of the input, and with them its type."""
+    match op:
+        case (
+            ReshapeOp()
+            | TransposeOp()
+            | MaxPoolOp()
+            | SliceOp()
+            | UpsampleOp()
+            | DepthToSpaceOp()
+        ):
+            return op.out
+        case TopKOp():
+            return op.values
+        case _:
+            return None
+
+
+def _is_returned(value: SSAValue) -> bool:
+    """Whether the function gives the value, or what moves it, as a result."""
+    for use in value.uses:
+        moved = _moved(use.operation)
+        if isinstance(use.operation, ReturnOp) or (
+            moved is not None and _is_returned(moved)
+        ):
+            return True
+    return False
+
+
 def _narrow(op: Operation, out: SSAValue) -> None:
     """Give `out` the narrowest signed type of its proven range."""
     low, high = exact_bounds(out)
@@ -50,9 +80,18 @@ def _narrow(op: Operation, out: SSAValue) -> None:
             f"narrow-accumulators: {op.name} reaches [{low}, {high}], which "
             f"{element_of(out)} does not hold"
         )
-    returned = any(isinstance(use.operation, ReturnOp) for use in out.uses)
-    if width_bits(needed) < width_bits(element_of(out)) and not returned:
+    if width_bits(needed) < width_bits(element_of(out)) and not _is_returned(out):
         _retype(out, needed)
+
+
+def _follow(op: Operation) -> None:
+    """Give what moves elements the type that its input has by now."""
+    out = _moved(op)
+    if out is None:
+        return
+    element = element_of(op.operands[0])
+    if is_level(element) and element != element_of(out):
+        _retype(out, element)
 
 
 @dataclass(frozen=True)
@@ -61,10 +100,11 @@ class NarrowAccumulatorsPass(ModulePass):
 
     The range of a sum is computed from the actual weights and the range of the input,
     row by row, with what padding leaves out near the border of a map, and the narrowest
-    `siN` that holds every row is taken. What pools, cuts or moves a narrowed tensor is
-    narrowed with it. Exact, since no value outside the range can occur. A type that is
-    too narrow for the range is refused; the result of a function keeps its type, which
-    is the function's.
+    `siN` that holds every row is taken. What pools, cuts, moves or selects elements of
+    a narrowed tensor is narrowed with it. Exact, since no value outside the range can
+    occur. A type that is too narrow for the range is refused; the result of a function
+    keeps its type, which is the function's, and so does what only moves on its way to
+    one.
     """
 
     name = "narrow-accumulators"
@@ -76,16 +116,5 @@ class NarrowAccumulatorsPass(ModulePass):
                     element_of(inner.out)
                 ):
                     _narrow(inner, inner.out)
-                case (
-                    ReshapeOp()
-                    | TransposeOp()
-                    | MaxPoolOp()
-                    | SliceOp()
-                    | UpsampleOp()
-                    | DepthToSpaceOp()
-                ):
-                    element = element_of(inner.input)
-                    if is_level(element) and element != element_of(inner.out):
-                        _retype(inner.out, element)
                 case _:
-                    pass
+                    _follow(inner)

@@ -17,7 +17,7 @@ from qdialect.activation import ThresholdOp
 from qdialect.calls import CallOp
 from qdialect.chains import data_operand, is_elementwise
 from qdialect.constants import is_constant
-from qdialect.elementwise import BatchNormOp, BinaryOp
+from qdialect.elementwise import AddOp, BatchNormOp, BinaryOp, SubOp
 from qdialect.location import where
 from qdialect.qnn import Qnn
 from qdialect.shaping import ReshapeOp, TransposeOp
@@ -117,6 +117,11 @@ def _is_step(op: Operation) -> bool:
 def _reason(op: Operation) -> str:
     """What is wrong with a real op between integer layers, and what to do."""
     if isinstance(op, BinaryOp) and data_operand(op) is None:
+        if not isinstance(op, AddOp | SubOp):
+            return (
+                "takes two computed tensors; accepted are sums and differences of "
+                "them, and products with constants"
+            )
         return (
             "takes two tensors of real numbers; put a quantiser on each of them and one "
             "behind it"

@@ -1,4 +1,5 @@
 // RUN: qopt %s -p choose-layout | filecheck %s
+// RUN: qopt %s -p choose-layout --print-debuginfo | filecheck %s --check-prefix=NAMED
 
 // CHECK: qnn.weight @w_last = <tensor<2x2x1x2xsi4>, [1, 3, 2, 4, 5, 7, 6, -8]>
 qnn.weight @w = <tensor<2x2x2x1xsi4>, [1, 2, 3, 4, 5, 6, 7, -8]>
@@ -97,4 +98,17 @@ func.func @selects(%x: tensor<1x3x4xui3>) -> (tensor<1x1x4xui2>, tensor<1x2x4xui
   %b, %i = qnn.topk %p axis 1 smallest : tensor<1x3x4xui3> -> tensor<1x2x4xui3>, tensor<1x2x4xui2>
   // CHECK: func.return [[M]], [[L]]
   func.return %a, %b : tensor<1x1x4xui2>, tensor<1x2x4xui3>
+}
+
+// A map is turned back for the node that asks for it, which a refusal then names.
+// CHECK-LABEL: func.func @shuffles
+func.func @shuffles(%x: tensor<1x4x2xui3>) -> tensor<1x2x2x2xui3> {
+  %p = qnn.max_pool %x kernel [1] strides [1] pads [0, 0] dilations [1] : tensor<1x4x2xui3> -> tensor<1x4x2xui3> loc("pool")
+  // CHECK: [[P:%.*]] = qnn.max_pool
+  // CHECK: [[B:%.*]] = qnn.transpose [[P]] perm [0, 2, 1]
+  // CHECK: qnn.reshape [[B]]
+  // NAMED: qnn.max_pool {{.*}} loc("pool")
+  // NAMED-NEXT: qnn.transpose {{.*}} loc("shuffle")
+  %r = qnn.reshape %p : tensor<1x4x2xui3> -> tensor<1x2x2x2xui3> loc("shuffle")
+  func.return %r : tensor<1x2x2x2xui3>
 }

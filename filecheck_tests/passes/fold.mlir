@@ -22,3 +22,14 @@ func.func @core(%q: !qflow.stream<tensor<1x4xsi3> by 1>) -> !qflow.stream<tensor
   %a = qflow.topk %q : !qflow.stream<tensor<1x4xsi3> by 1> -> !qflow.stream<tensor<1x2xui2> by 1>
   func.return %a : !qflow.stream<tensor<1x2xui2> by 1>
 }
+
+// -----
+
+// Streams that are joined have no more lanes than the narrowest has elements.
+// CHECK-LABEL: func.func @core
+// FAST: fold: unit {{.*}} takes at least 3 cycles a frame
+func.func @core(%a: !qflow.stream<tensor<1x4xui2> by 1>, %b: !qflow.stream<tensor<1x2xui2> by 1>) -> !qflow.stream<tensor<1x6xui2> by 1> {
+  // CHECK: qflow.concat {{.*}} -> !qflow.stream<tensor<1x6xui2> by 2>
+  %c = qflow.concat %a, %b axis 1 : !qflow.stream<tensor<1x4xui2> by 1>, !qflow.stream<tensor<1x2xui2> by 1> -> !qflow.stream<tensor<1x6xui2> by 1>
+  func.return %c : !qflow.stream<tensor<1x6xui2> by 1>
+}

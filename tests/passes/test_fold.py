@@ -176,6 +176,14 @@ def test_an_unreachable_rate_names_the_best() -> None:
     assert "must be positive" in refusal(module, FoldPass(target_fps=0))
 
 
+def test_of_several_units_that_are_too_slow_the_slowest_is_named() -> None:
+    text = refusal(mlp(8, 6, 12), FoldPass(max_cycles=1, max_weight_bits=24))
+    assert text == (
+        "fold: unit mvu_1 takes at least 6 cycles a frame, 1 are allowed; the best "
+        "reachable is 6 cycles a frame"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

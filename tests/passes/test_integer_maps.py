@@ -16,7 +16,8 @@ from qdialect.convolution import ConvOp
 from qdialect.elementwise import AddOp, MulOp
 from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.rearranging import ConcatOp, PadOp
-from qdialect.types import BipolarType, TernaryType, element_of, width_bits
+from qdialect.selection import TopKOp
+from qdialect.types import BipolarType, TernaryType, element_of, is_level, width_bits
 
 
 def test_padded_bipolar_maps_stay_bipolar() -> None:
@@ -132,6 +133,40 @@ def test_flattened_maps_reach_a_product() -> None:
     quantised = network.graph.quant(weights, 0.4, 0, 3, narrow=1)
     network.op("MatMul", quantised)
     lowered(network)
+
+
+def test_maps_of_unlike_shapes_reach_one_product() -> None:
+    """Each is flattened into its part of a vector; no map is turned back."""
+    network = MapNetwork(14, (3, 6, 6))
+    network.quantise(3)
+    network.conv(4, 3)
+    first = network.quantise(2)
+    network.conv(3, 2)
+    network.quantise(3)
+    second = network.op("Flatten")
+    network.value = first
+    network.op("Flatten")
+    network.op("Concat", second, axis=1)
+    weights = network.graph.constant(network.rng.normal(0, 1, (64 + 27, 5)))
+    quantised = network.graph.quant(weights, 0.4, 0, 3, narrow=1)
+    network.op("MatMul", quantised)
+    ops = lowered(network)
+    assert sum(isinstance(op, ConcatOp) for op in ops) == 1
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_selections_at_each_place(k: int) -> None:
+    network = MapNetwork(15, (3, 6, 6))
+    network.quantise(3)
+    network.conv(4, 3)
+    network.quantise(2)
+    weights = network.graph.constant(network.rng.integers(-3, 4, (5, 4, 1, 1)))
+    network.op("Conv", network.graph.quant(weights, 1.0, 0, 3))
+    count = network.graph.constant([k], np.int64)
+    network.value = network.op("TopK", count, axis=1, outputs=2) + "_1"
+    (selection,) = [op for op in lowered(network) if isinstance(op, TopKOp)]
+    assert is_level(element_of(selection.input))
+    assert selection.axis.value.data == 3
 
 
 def test_average_pool_and_trunc() -> None:

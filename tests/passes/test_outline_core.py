@@ -88,6 +88,23 @@ def test_a_pool_of_real_numbers_is_named() -> None:
         apply(module, *TO_INTEGER)
 
 
+def test_a_product_of_two_maps_is_named() -> None:
+    """A gate on a map; quantisers on both do not help."""
+    network = MapNetwork(2, (2, 6, 6))
+    network.quantise(3)
+    network.conv(4, 3)
+    gated = network.quantise(3)
+    network.op("Sigmoid")
+    network.quantise(3)
+    network.op("Mul", gated, name="gate")
+    network.quantise(3)
+    network.conv(2, 1)
+    module = import_onnx(network.bytes(), name="maps")
+    message = r"qnn.mul \(node 'gate'\) .* accepted are .* products with constants"
+    with pytest.raises(PassFailedException, match=message):
+        apply(module, *TO_INTEGER)
+
+
 def test_input_quantisers_stay_outside() -> None:
     module = random_mlp(3)
     after = apply(module, *TO_INTEGER)
