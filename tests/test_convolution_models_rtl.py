@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from pass_agreement import TO_INTEGER, apply
 from shared_models import CONVOLUTION
+from simulators import needs_simulator
 from topologies import TOPOLOGIES, random_images, topology_model
 from xdsl.dialects.builtin import ModuleOp
 
 from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
 from lowering.hw.engine import RtlEngine
-from lowering.hw.verilate import SimulatorMissingError, find_simulator
 from lowering.interpreter.engine import Interpreter
 from passes.convert_to_qflow import ConvertToQflowPass
 from passes.fold import FoldPass
@@ -30,15 +30,7 @@ MODELS = {model.name: model for model in CONVOLUTION}
 NETWORKS = {topology.name: topology for topology in TOPOLOGIES}
 
 
-def _has_simulator() -> bool:
-    try:
-        find_simulator()
-    except SimulatorMissingError:
-        return False
-    return True
-
-
-pytestmark = pytest.mark.skipif(not _has_simulator(), reason="needs Verilator and g++")
+pytestmark = needs_simulator
 
 
 def check(trained: ModuleOp, frames: Array, fold: FoldPass) -> None:

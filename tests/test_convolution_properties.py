@@ -15,12 +15,12 @@ from convolution_twins import ConvolutionCase, TwinGraph, draw_case
 from integer_cores import core_of
 from onnx_graphs import by_onnx_runtime
 from pass_agreement import apply
+from simulators import needs_simulator
 from xdsl.dialects.builtin import ModuleOp
 
 from lowering.c.engine import CEngine
 from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
 from lowering.hw.engine import RtlEngine
-from lowering.hw.verilate import SimulatorMissingError, find_simulator
 from lowering.interpreter.engine import Core, Interpreter
 from passes.convert_to_qflow import ConvertToQflowPass
 from passes.fold import FoldPass
@@ -39,17 +39,6 @@ FRAMES = 12
 RTL_FRAMES = 3
 
 
-def _has_simulator() -> bool:
-    try:
-        find_simulator()
-    except SimulatorMissingError:
-        return False
-    return True
-
-
-needs_simulator = pytest.mark.skipif(
-    not _has_simulator(), reason="needs Verilator and g++"
-)
 batches = pytest.mark.parametrize(
     "first",
     [

@@ -9,6 +9,7 @@ import pytest
 from _pytest.mark import ParameterSet
 from integer_cores import CoreBuilder, core_of, random_core, random_frames
 from pass_agreement import apply
+from simulators import needs_simulator
 from xdsl.dialects.builtin import FunctionType, IntegerAttr, ModuleOp, TensorType, i64
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Region
@@ -16,7 +17,6 @@ from xdsl.passes import ModulePass
 
 from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
 from lowering.hw.engine import RtlEngine
-from lowering.hw.verilate import SimulatorMissingError, find_simulator
 from lowering.interpreter.engine import Interpreter
 from passes.convert_to_qflow import ConvertToQflowPass
 from passes.fold import FoldPass
@@ -38,15 +38,7 @@ from qdialect.units import units
 FRAMES = 24
 
 
-def _has_simulator() -> bool:
-    try:
-        find_simulator()
-    except SimulatorMissingError:
-        return False
-    return True
-
-
-pytestmark = pytest.mark.skipif(not _has_simulator(), reason="needs Verilator and g++")
+pytestmark = needs_simulator
 
 
 def called(module: ModuleOp) -> ModuleOp:

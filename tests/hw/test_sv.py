@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from lockstep import in_python, in_verilator, random_stimulus
 from random_circuits import random_circuit
+from simulators import needs_simulator
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
@@ -14,24 +15,12 @@ from lowering.hw.circt_export import CirctMissingError, export_systemverilog
 from lowering.hw.circt_text import circt_text
 from lowering.hw.hierarchy import CircuitError, hw_modules
 from lowering.hw.sv import emit_files, emit_module
-from lowering.hw.verilate import SimulatorMissingError, find_simulator
 from lowering.interpreter.circuit import CircuitSimulator
 from tools.registry import build_registry
 
 CIRCUITS = Path(__file__).parent / "circuits"
 NAMES = ("counter", "adder_tree", "rom_reader", "ram_fifo")
 CYCLES = 400
-
-
-def _has_simulator() -> bool:
-    try:
-        find_simulator()
-    except SimulatorMissingError:
-        return False
-    return True
-
-
-simulated = pytest.mark.skipif(not _has_simulator(), reason="needs Verilator and g++")
 
 
 def parsed(text: str) -> ModuleOp:
@@ -56,20 +45,20 @@ def assert_all_agree(module: ModuleOp, top: str, seed: int, folder: Path) -> Non
     assert in_verilator(module, top, stimulus, theirs, source=exported) == expected
 
 
-@simulated
+@needs_simulator
 @pytest.mark.parametrize("name", NAMES)
 def test_small_circuits(name: str, tmp_path: Path) -> None:
     module = parsed((CIRCUITS / f"{name}.mlir").read_text())
     assert_all_agree(module, name, 1, tmp_path)
 
 
-@simulated
+@needs_simulator
 @pytest.mark.parametrize("seed", range(3))
 def test_random_circuits(seed: int, tmp_path: Path) -> None:
     assert_all_agree(parsed(random_circuit(seed, modules=8)), "top", seed, tmp_path)
 
 
-@simulated
+@needs_simulator
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3, 40))
 def test_many_random_circuits(seed: int, tmp_path: Path) -> None:
