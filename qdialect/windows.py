@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from xdsl.dialects.builtin import I64, DenseArrayBase, UnitAttr, i64
+from xdsl.dialects.builtin import I64, DenseArrayBase, i64
 from xdsl.ir import Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
@@ -66,15 +65,6 @@ class Axis:
 
 
 Window = tuple[Axis, ...]
-
-
-class WindowOp(Protocol):
-    """An op that slides a window, by its properties."""
-
-    strides: DenseArrayBase[I64]
-    pads: DenseArrayBase[I64]
-    dilations: DenseArrayBase[I64]
-    channels_last: UnitAttr | None
 
 
 def numbers(array: DenseArrayBase[I64]) -> tuple[int, ...]:
