@@ -17,7 +17,7 @@ from passes.folding_choices import Fold, FoldingError, possible_folds
 from passes.folding_file import FoldingFile
 from qdialect import qflow
 from qdialect.costs import dwc_cost
-from qdialect.streams import StreamType, stream_type, with_lanes
+from qdialect.streams import stream_operands, stream_type, with_lanes
 from qdialect.types import shape_of
 from qdialect.units import stream_functions, unit_names, units
 
@@ -27,7 +27,7 @@ _DEFAULT_MACS_A_CYCLE = 1024
 
 def _joins(op: Operation) -> bool:
     """Whether a unit reads several streams."""
-    return sum(isinstance(value.type, StreamType) for value in op.operands) > 1
+    return len(stream_operands(op)) > 1
 
 
 class _Solver:

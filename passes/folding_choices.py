@@ -11,7 +11,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from qdialect import qflow
 from qdialect.costs import MvuCosts, unit_cost
-from qdialect.streams import StreamType, stream_type, with_lanes
+from qdialect.streams import StreamType, stream_operands, stream_type, with_lanes
 from qdialect.timing import unit_cycles
 
 
@@ -85,9 +85,8 @@ def possible_folds(
                 raise FoldingError(f"pe and simd must be equal, got {pe} and {simd}")
             given = simd if pe is None else pe
             what = "simd" if pe is None else "pe"
-            values = (*op.operands, *op.results)
-            streams = [v.type for v in values if isinstance(v.type, StreamType)]
-            most = min(stream.elements for stream in streams)
+            values = (*stream_operands(op), *op.results)
+            most = min(stream_type(value).elements for value in values)
             lanes = [(n, n) for n in _candidates(what, given, most)]
     folds = [fold for pair in lanes if (fold := _fold_at(op, *pair)) is not None]
     if not folds:

@@ -34,7 +34,7 @@ from qdialect.pipelines import (
     fifo_latency,
     stages_of,
 )
-from qdialect.streams import StreamType, stream_type
+from qdialect.streams import stream_operands, stream_type
 from qdialect.units import units
 
 
@@ -136,7 +136,7 @@ def _actors(
     depths: Mapping[Operation, int],
 ) -> list[tuple[Actor, list[Wire]]]:
     """The actors of a unit, with the wires that each reads and writes."""
-    sources = [wires[v] for v in op.operands if isinstance(v.type, StreamType)]
+    sources = [wires[value] for value in stream_operands(op)]
     source = sources[0]
     outs = [wires[result] for result in op.results]
     match op:

@@ -20,12 +20,14 @@ from qdialect import qflow
 from qdialect.lane_conversion import LaneConversion
 from qdialect.pipeline_stage import Pipeline
 from qdialect.pipelines import Store, stages_of
-from qdialect.streams import StreamType, stream_type
+from qdialect.streams import stream_operands, stream_type
 from qdialect.units import units
 
 Times = npt.NDArray[np.int64]
 
 _FIFO_LATENCY = 2
+# Frames after which a unit that is always fed has settled.
+_ROOM_FRAMES = 3
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,12 @@ def open_schedule(
         offered: from the number of its beats a frame, when those of an argument are
             offered.
     """
-    schedule = OpenSchedule({}, {})
     offers, takes = dict[SSAValue, Times](), dict[tuple[Operation, int], Times]()
     schedule = OpenSchedule(offers, takes)
     for argument in function.body.block.args:
         offers[argument] = offered(stream_type(argument).beats_per_frame)
     for op in units(function):
-        sources = [v for v in op.operands if isinstance(v.type, StreamType)]
-        arrivals = [offers[value] for value in sources]
+        arrivals = [offers[value] for value in stream_operands(op)]
         taken, given = _unit(op, frames, interval, arrivals)
         for index, times in enumerate(taken):
             takes[op, index] = times
@@ -148,21 +148,26 @@ def _pipeline(
     stage: Pipeline, frames: int, sources: Sequence[Times], reader: _Reader | None
 ) -> tuple[Sequence[Times], Times]:
     repeats = frames * stage.repeats
-    slots = np.array([slot for slot, _, _ in stage.events])
-    places = (np.arange(repeats)[:, None] * stage.slots + slots).reshape(-1)
+    places, gives = _events(stage, repeats)
     arrivals = np.zeros(len(places), np.int64)
     taking: list[npt.NDArray[np.intp]] = []
     for index, times in enumerate(sources):
         chosen = np.array([index in takes for _, takes, _ in stage.events])
         taking.append(np.flatnonzero(np.tile(chosen, repeats)))
         arrivals[taking[-1]] = np.maximum(arrivals[taking[-1]], times)
-    gives = np.tile(np.array([gives for _, _, gives in stage.events]), repeats)
     if reader is None or reader.slots == 1:
         cycles = np.maximum.accumulate(arrivals - places) + places
     else:
         cycles, _ = _blocked(arrivals, places, gives, reader)
     given = cycles[np.flatnonzero(gives)] + stage.latency
     return [cycles[events] for events in taking], given
+
+
+def _events(stage: Pipeline, repeats: int) -> tuple[Times, npt.NDArray[np.bool_]]:
+    """The slot of every event, counted from the first repeat on, and if it gives."""
+    slots = np.array([slot for slot, _, _ in stage.events])
+    places = (np.arange(repeats)[:, None] * stage.slots + slots).reshape(-1)
+    return places, np.tile(np.array([given for _, _, given in stage.events]), repeats)
 
 
 def _blocked(
@@ -199,11 +204,7 @@ def window_room(op: qflow.SwuOp, interval: int) -> int:
     slots = _reader_slots(op)
     if not isinstance(stage, Pipeline) or slots == 1:
         return 2
-    frames = 3
-    events = stage.events
-    starts = np.arange(frames)[:, None] * stage.slots
-    places = (starts + np.array([slot for slot, _, _ in events])).reshape(-1)
-    gives = np.tile(np.array([gives for _, _, gives in events]), frames)
+    places, gives = _events(stage, _ROOM_FRAMES * stage.repeats)
     windows = len(stage.gives)
     aim = max(interval, stage.slots, windows * slots)
     room = 2

@@ -5,7 +5,13 @@ from __future__ import annotations
 from math import prod
 
 from xdsl.dialects.builtin import IntAttr, TensorType
-from xdsl.ir import Attribute, ParametrizedAttribute, SSAValue, TypeAttribute
+from xdsl.ir import (
+    Attribute,
+    Operation,
+    ParametrizedAttribute,
+    SSAValue,
+    TypeAttribute,
+)
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
@@ -100,6 +106,11 @@ def stream_type(value: SSAValue) -> StreamType:
     if not isinstance(value.type, StreamType):
         raise VerifyException(f"expected a !qflow.stream, got {value.type}")
     return value.type
+
+
+def stream_operands(op: Operation) -> list[SSAValue]:
+    """The streams that a unit reads, in order; not its constants."""
+    return [value for value in op.operands if isinstance(value.type, StreamType)]
 
 
 def with_lanes(type_: StreamType, lanes: int) -> StreamType:

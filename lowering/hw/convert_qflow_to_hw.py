@@ -21,7 +21,7 @@ from qdialect import qflow
 from qdialect.calls import CallOp
 from qdialect.constants import LoadOp, WeightOp
 from qdialect.location import where
-from qdialect.streams import StreamType, stream_type
+from qdialect.streams import StreamType, stream_operands, stream_type
 from qdialect.units import stream_functions, unit_names
 
 _LEGAL_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -151,7 +151,7 @@ def _expect_circuit(function: FuncOp) -> None:
     """Refuse what loses beats: strangers between units, streams not read exactly once."""
     values: list[SSAValue] = list(function.body.block.args)
     for op in function.body.block.ops:
-        streams = [v for v in op.operands if isinstance(v.type, StreamType)]
+        streams = stream_operands(op)
         if streams and not isinstance(op, (*qflow.UNITS, ReturnOp)):
             raise PassFailedException(
                 f"convert-qflow-to-hw: {where(op)}: no hardware unit computes it"

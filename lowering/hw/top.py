@@ -18,7 +18,7 @@ from lowering.hw.hierarchy import CircuitError
 from lowering.hw.memories import address_bits
 from lowering.hw.stream import stream_prefixes
 from qdialect import qflow
-from qdialect.streams import StreamType, stream_type
+from qdialect.streams import StreamType, stream_operands, stream_type
 from qdialect.units import units
 
 INPUTS = "qflow.inputs"
@@ -110,9 +110,7 @@ class _TopWriter:
     def _place(self, op: Operation) -> None:
         """The instance of a unit."""
         m, instance = self.builder, self.instances[op]
-        operands = [
-            value for value in op.operands if isinstance(value.type, StreamType)
-        ]
+        operands = stream_operands(op)
         prefixes = stream_prefixes("in", len(operands))
         ports = {"rst": self.rst}
         for value, prefix in zip(operands, prefixes, strict=True):
