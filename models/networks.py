@@ -7,16 +7,20 @@ from torch import nn
 
 from quantised_layers import (
     Bipolar,
+    DoReFaWeight,
     FixedScale,
     LearnedScale,
+    MaxScale,
     MeanScale,
     PowerOfTwoScale,
     QuantisedConv,
     QuantisedLinear,
+    Real,
     Residual,
     Scale,
     SharedScale,
     Uniform,
+    XnorConv,
     batch_norm,
     map_batch_norm,
 )
@@ -78,6 +82,109 @@ def digits_mlp_ternary() -> nn.Sequential:
         nn.ReLU(),
         LearnedScale(2, is_signed=False),
         QuantisedLinear(32, 10, ternary(), has_bias=True),
+    )
+
+
+def digits_mlp_float_a4() -> nn.Sequential:
+    """64-128-64-10, real weights, unsigned 4-bit activations."""
+    return nn.Sequential(
+        FixedScale(5, is_signed=False, scale=1.0),
+        QuantisedLinear(64, 128, Real()),
+        batch_norm(128),
+        nn.ReLU(),
+        LearnedScale(4, is_signed=False),
+        QuantisedLinear(128, 64, Real()),
+        batch_norm(64),
+        nn.ReLU(),
+        LearnedScale(4, is_signed=False),
+        QuantisedLinear(64, 10, Real(), has_bias=True),
+    )
+
+
+def digits_cnn_dorefa_w3a2() -> nn.Sequential:
+    """Two 3x3 convolutions of 16 and 32 channels and a linear layer, as DoReFa-Net has it.
+
+    Weights of 3 bits, odd levels; activations clipped to [0, 1], unsigned 2 bits.
+    """
+
+    def activation() -> FixedScale:
+        return FixedScale(2, is_signed=False, scale=1 / 3)
+
+    return nn.Sequential(
+        FixedScale(5, is_signed=False, scale=1.0),
+        QuantisedConv(1, 16, 3, DoReFaWeight(3)),
+        map_batch_norm(16, least=0.5),
+        nn.Hardtanh(0.0, 1.0),
+        activation(),
+        nn.MaxPool2d(2),
+        QuantisedConv(16, 32, 3, DoReFaWeight(3)),
+        map_batch_norm(32, least=0.5),
+        nn.Hardtanh(0.0, 1.0),
+        activation(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        QuantisedLinear(128, 10, DoReFaWeight(3)),
+        batch_norm(10),
+    )
+
+
+def digits_xnornet() -> nn.Sequential:
+    """Three 3x3 convolutions of 16, 24 and 32 channels and a linear layer.
+
+    XNOR-Net's order of layers: batch norm, sign, convolution, pool. The map K is that
+    of what a 4-bit quantiser makes of the batch norm, which the sign reads too. Weights
+    of the first and the last layer have 4 bits.
+    """
+
+    def weight() -> MeanScale:
+        return MeanScale(4, is_narrow=True, factor=0.5, per_channel=True)
+
+    def activation() -> FixedScale:
+        return FixedScale(4, is_signed=True, scale=0.25)
+
+    return nn.Sequential(
+        FixedScale(5, is_signed=False, scale=1.0),
+        QuantisedConv(1, 16, 3, weight()),
+        map_batch_norm(16),
+        activation(),
+        XnorConv(16, 24, 3),
+        nn.MaxPool2d(2),
+        map_batch_norm(24),
+        activation(),
+        XnorConv(24, 32, 3),
+        nn.MaxPool2d(2),
+        map_batch_norm(32),
+        activation(),
+        nn.Flatten(),
+        QuantisedLinear(128, 10, weight()),
+        batch_norm(10),
+    )
+
+
+def digits_cnn_w1a3_ends8() -> nn.Sequential:
+    """Bipolar weights and unsigned 3-bit activations; 8-bit weights in both end layers.
+
+    As Tincy YOLO mixes them: Preusser et al. 2018, arXiv:1806.08085.
+    """
+
+    def activation() -> list[nn.Module]:
+        return [nn.ReLU(), LearnedScale(3, is_signed=False)]
+
+    return nn.Sequential(
+        FixedScale(5, is_signed=False, scale=1.0),
+        QuantisedConv(1, 16, 3, MaxScale(8)),
+        map_batch_norm(16, least=0.5),
+        *activation(),
+        QuantisedConv(16, 32, 3, Bipolar()),
+        map_batch_norm(32, least=0.5),
+        *activation(),
+        nn.MaxPool2d(2),
+        QuantisedConv(32, 32, 3, Bipolar()),
+        map_batch_norm(32, least=0.5),
+        *activation(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        QuantisedLinear(128, 10, MaxScale(8), has_bias=True),
     )
 
 
@@ -224,6 +331,33 @@ NETWORKS = {
     ),
     "digits_resnet_w2a2": Network(
         digits_resnet_w2a2,
+        "digits",
+        (1, 8, 8),
+        epochs=100,
+        batch=64,
+        learning_rate=1e-2,
+    ),
+    "digits_mlp_float_a4": Network(
+        digits_mlp_float_a4, "digits", (64,), epochs=100, batch=64
+    ),
+    "digits_cnn_dorefa_w3a2": Network(
+        digits_cnn_dorefa_w3a2,
+        "digits",
+        (1, 8, 8),
+        epochs=100,
+        batch=64,
+        learning_rate=1e-2,
+    ),
+    "digits_xnornet": Network(
+        digits_xnornet,
+        "digits",
+        (1, 8, 8),
+        epochs=100,
+        batch=64,
+        learning_rate=1e-2,
+    ),
+    "digits_cnn_w1a3_ends8": Network(
+        digits_cnn_w1a3_ends8,
         "digits",
         (1, 8, 8),
         epochs=100,

@@ -17,11 +17,14 @@ from torch import Tensor, nn
 
 from quantised_layers import (
     Bipolar,
+    DoReFaWeight,
     QuantisedConv,
     QuantisedLinear,
+    Real,
     Residual,
     Scale,
     Uniform,
+    XnorConv,
 )
 
 DOMAIN = "qonnx.custom_op.general"
@@ -85,17 +88,40 @@ class GraphWriter:
             rounding_mode="ROUND",
         )
 
+    def weights(
+        self,
+        name: str,
+        layer: QuantisedLinear | QuantisedConv,
+        transposed: bool = False,
+    ) -> str:
+        """Add the latent weights of `layer` and what quantises them."""
+        latent, quantiser = layer.weight, layer.quantiser
+        node = f"{name}_weight_quant"
+        match quantiser:
+            case DoReFaWeight():
+                latent, step = quantiser.squashed(latent), quantiser.step
+                scale = step.scale(latent)
+            case Real():
+                step, scale = None, torch.ones(())
+            case _:
+                step, scale = quantiser, quantiser.scale(latent)
+        if transposed:
+            latent, scale = latent.T, scale.T
+        stored = self.constant(f"{name}.weight", to_numpy(latent))
+        if step is None:
+            return stored
+        quantised = self.quantise(node, stored, step, to_numpy(scale))
+        if not isinstance(quantiser, DoReFaWeight):
+            return quantised
+        two = self.constant(f"{node}.two", 2.0)
+        doubled = self.node("Mul", f"{node}_doubled", [quantised, two])
+        one = self.constant(f"{node}.one", 1.0)
+        return self.node("Sub", f"{node}_centred", [doubled, one])
+
     def linear(self, name: str, layer: QuantisedLinear, weights_stored: str) -> None:
         """Add the quantised weights and the product with `here`."""
-        weight = to_numpy(layer.weight)
-        scale = to_numpy(layer.quantiser.scale(layer.weight))
         by_input = weights_stored == "by_input"
-        if by_input:
-            weight, scale = weight.T, scale.T
-        latent = self.constant(f"{name}.weight", weight)
-        quantised = self.quantise(
-            f"{name}_weight_quant", latent, layer.quantiser, scale
-        )
+        quantised = self.weights(name, layer, transposed=by_input)
         if by_input:
             self.here = self.node("MatMul", name, [self.here, quantised])
             if layer.bias is not None:
@@ -109,11 +135,7 @@ class GraphWriter:
 
     def conv(self, name: str, layer: QuantisedConv) -> None:
         """Add the quantised weights and the convolution of `here`."""
-        latent = self.constant(f"{name}.weight", to_numpy(layer.weight))
-        scale = to_numpy(layer.quantiser.scale(layer.weight))
-        quantised = self.quantise(
-            f"{name}_weight_quant", latent, layer.quantiser, scale
-        )
+        quantised = self.weights(name, layer)
         self.here = self.node(
             "Conv",
             name,
@@ -124,6 +146,26 @@ class GraphWriter:
             dilations=[1, 1],
             group=1,
         )
+
+    def xnor_conv(self, index: str, layer: XnorConv) -> None:
+        """Add the convolution of the signs of `here`, the map K, and their product."""
+        source = self.here
+        scale = to_numpy(layer.sign.scale(torch.empty(0)))
+        self.here = self.quantise(f"sign{index}", source, layer.sign, scale)
+        self.conv(f"conv{index}", layer.conv)
+        magnitude = self.node("Abs", f"abs{index}", [source])
+        mean = self.node(
+            "ReduceMean", f"mean{index}", [magnitude], axes=[1], keepdims=1
+        )
+        scales = self.node(
+            "AveragePool",
+            f"box{index}",
+            [mean],
+            kernel_shape=[layer.kernel] * 2,
+            pads=[layer.kernel // 2] * 4,
+            count_include_pad=1,
+        )
+        self.here = self.node("Mul", f"xnor{index}", [self.here, scales])
 
     def batch_norm(self, name: str, layer: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
         """Add a batch norm in inference form."""
@@ -162,6 +204,8 @@ class GraphWriter:
                 self.linear(f"linear{index}", layer, weights_stored)
             case QuantisedConv():
                 self.conv(f"conv{index}", layer)
+            case XnorConv():
+                self.xnor_conv(index, layer)
             case Residual():
                 self.residual(index, layer, weights_stored)
             case nn.BatchNorm1d() | nn.BatchNorm2d():
@@ -170,6 +214,13 @@ class GraphWriter:
                 # The scale of an activation does not depend on the tensor.
                 scale = to_numpy(layer.scale(torch.empty(0)))
                 self.here = self.quantise(f"quant{index}", self.here, layer, scale)
+            case nn.Hardtanh():
+                bounds = {"min": layer.min_val, "max": layer.max_val}
+                names = [
+                    self.constant(f"clip{index}.{key}", value)
+                    for key, value in bounds.items()
+                ]
+                self.here = self.node("Clip", f"clip{index}", [self.here, *names])
             case nn.ReLU():
                 self.here = self.node("Relu", f"relu{index}", [self.here])
             case nn.MaxPool2d():

@@ -33,6 +33,21 @@ class Bipolar(nn.Module):
         return torch.ones(1)
 
 
+class BipolarMean(Bipolar):
+    """-1 or +1 times the mean magnitude of each row: alpha of XNOR-Net's weights.
+
+    Source: Rastegari et al. 2016, arXiv:1603.05279, eq. 6.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Quantise latent weights `x` [O, ...]; alpha takes a gradient too."""
+        return super().forward(x) * self.scale(x)
+
+    def scale(self, x: Tensor) -> Tensor:
+        """Alpha, [O, 1, ...]."""
+        return x.abs().mean(tuple(range(1, x.dim())), keepdim=True)
+
+
 class Uniform(nn.Module):
     """`scale * round(clamp(x / scale, low, high))`, half to even.
 
@@ -126,6 +141,47 @@ class MeanScale(Uniform):
         return self.factor * magnitude.mean(inner, keepdim=True)
 
 
+class MaxScale(Uniform):
+    """The greatest magnitude of a row is the greatest level: for weights [MH, ...]."""
+
+    def __init__(self, bits: int):
+        super().__init__(bits, is_signed=True, is_narrow=True)
+
+    def scale(self, x: Tensor) -> Tensor:
+        """Shape [MH, 1, ...]; takes no gradient."""
+        inner = tuple(range(1, x.dim()))
+        return x.detach().abs().amax(inner, keepdim=True) / self.high
+
+
+class Real(nn.Module):
+    """No quantiser: weights stay real, for whoever compiles the network to quantise."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x` as it is."""
+        return x
+
+
+class DoReFaWeight(nn.Module):
+    """`2 * quantise(tanh(w) / (2 * max|tanh(w)|) + 1/2) - 1`, of k bits.
+
+    Its levels are odd: -(2^k - 1), ..., -1, 1, ..., 2^k - 1 steps of 1 / (2^k - 1).
+    Source: Zhou et al. 2016, DoReFa-Net, arXiv:1606.06160.
+    """
+
+    def __init__(self, bits: int):
+        super().__init__()
+        self.step = FixedScale(bits, is_signed=False, scale=1 / ((1 << bits) - 1))
+
+    def squashed(self, x: Tensor) -> Tensor:
+        """What is quantised: `x` of any shape, brought into [0, 1]."""
+        bent = x.tanh()
+        return bent / (2 * bent.detach().abs().max()) + 0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Quantise `x` of any shape to [-1, 1]."""
+        return 2 * self.step(self.squashed(x)) - 1
+
+
 class QuantisedLinear(nn.Module):
     """`x @ quantise(weight).T + bias`, of latent weights [MH, MW]."""
 
@@ -164,6 +220,26 @@ class QuantisedConv(nn.Module):
         """Map [B, C, H, W] to [B, O, H / stride, W / stride], rounded up."""
         weight = self.quantiser(self.weight)
         return functional.conv2d(x, weight, None, self.stride, self.padding)
+
+
+class XnorConv(nn.Module):
+    """A binary convolution of signs, times the map K of the input's magnitudes.
+
+    K is the mean of `|x|` over the channels and over the window of each output, zeros
+    around the map counted. Source: Rastegari et al. 2016, arXiv:1603.05279, eq. 11.
+    """
+
+    def __init__(self, channels: int, outputs: int, kernel: int):
+        super().__init__()
+        self.sign = Bipolar()
+        self.conv = QuantisedConv(channels, outputs, kernel, BipolarMean())
+        self.kernel = kernel
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to [B, O, H, W]."""
+        magnitude = x.abs().mean(1, keepdim=True)
+        scales = functional.avg_pool2d(magnitude, self.kernel, 1, self.kernel // 2)
+        return self.conv(self.sign(x)) * scales
 
 
 class Residual(nn.Module):

@@ -19,7 +19,9 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.utils.exceptions import PassFailedException
 
 from qdialect.bit_planes import pack_words
+from qdialect.c_costs import MACHINES, product_costs
 from qdialect.constants import (
+    DecodeOp,
     LoadOp,
     WeightOp,
     constant_array,
@@ -30,10 +32,13 @@ from qdialect.linear import MatMulOp
 from qdialect.location import source_name
 from qdialect.packed import (
     WORD_BITS,
+    OddType,
     PackedMatMulOp,
     PackedType,
     PackOp,
+    SignMagnitudeType,
     UnpackOp,
+    packed_planes,
 )
 from qdialect.packed_maps import (
     PackedConvOp,
@@ -59,10 +64,17 @@ from qdialect.types import (
 from qdialect.windows import numbers
 
 
-def tightest_element(values: Array, element: Attribute) -> Attribute:
-    """The element type with the fewest planes that holds all `values`.
+def tightest_element(
+    values: Array, element: Attribute, *, of_signs: bool = False
+) -> Attribute:
+    """The element type of weights that makes the fewest popcounts of a product.
 
-    Never one with as many planes as `element` has.
+    Never one with as many planes as `element` has, unless it takes fewer popcounts.
+
+    Args:
+        values: all weights.
+        element: their type.
+        of_signs: whether they meet bipolar or ternary inputs.
     """
     low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
     if (low, high) in {(-1, -1), (1, 1), (-1, 1)} and bool((values != 0).all()):
@@ -70,11 +82,16 @@ def tightest_element(values: Array, element: Attribute) -> Attribute:
     elif low >= -1 and high <= 1 and low < 0:
         # As many planes as si2, but its products with signs take half the popcounts.
         found = TernaryType()
+    elif low < 0 and bool((values & 1).all()):
+        found = OddType(IntAttr(max(-low, high).bit_length()))
     else:
         found = integer_type_for(low, high)
-    if width_bits(found) < width_bits(element) or isinstance(found, TernaryType):
+        magnitude_bits = max(-low, high).bit_length()
+        if of_signs and 2 <= magnitude_bits < width_bits(found):
+            found = SignMagnitudeType(IntAttr(magnitude_bits))
+    if isinstance(found, TernaryType | SignMagnitudeType):
         return found
-    return element
+    return found if packed_planes(found) < width_bits(element) else element
 
 
 class CancelPack(RewritePattern):
@@ -105,11 +122,13 @@ class CancelUnpack(RewritePattern):
 class BitpackPass(ModulePass):
     """Compute integer products of constant weights by popcounts, where that pays.
 
-    1. Weights get the narrowest type that holds them: bipolar, ternary, uiN or siN.
-    2. A `qnn.matmul` that takes at most `max_popcounts` popcounts for a word of its
-       inputs becomes `qnn.packed_matmul`; a `qnn.conv` with channels last and one group
-       becomes `qnn.packed_conv`, where the words of a pixel are filled as well as that
-       asks for. Others, such as 8-bit by 8-bit, are left.
+    1. Weights get the narrowest type that holds them: bipolar, ternary, uiN, siN, or
+       odd<N>, which is what DoReFa's weights of N bits are; beside inputs of signs also
+       sign and magnitude, such as two planes and a sign for {-2, .., 2}.
+    2. A `qnn.matmul` whose popcounts take less time on `machine` than multiplications
+       do, packing included, and than the products of those weights that are not 0,
+       becomes `qnn.packed_matmul`; likewise a `qnn.conv` with channels last and one
+       group becomes `qnn.packed_conv`. Others, such as 8-bit by 8-bit, are left.
     3. Their weights become a symbol of words, in panels of `panel` rows; symbols of
        weights that nothing reads any more are erased.
     4. Their input is packed once, whatever number of products reads it.
@@ -129,9 +148,11 @@ class BitpackPass(ModulePass):
     """Width of the machine words: 8, 16, 32 or 64."""
     panel: int = 4
     """Rows of weights that stand side by side, for kernels that compute as many."""
-    max_popcounts: int = 8
-    """Most popcounts for a word of a dot product; a popcount of a 64-bit word costs
-    about what 8 multiplications and additions do."""
+    machine: str = "portable"
+    """What will run the library: scalar, portable, avx2 or avx512."""
+    max_popcounts: int | None = None
+    """Where given, decides in place of `machine`: most popcounts for a full word of a dot
+    product. A word that is partly filled counts as much as a full one; 0 packs nothing."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         self._check_options()
@@ -151,9 +172,14 @@ class BitpackPass(ModulePass):
             raise PassFailedException(
                 f"bitpack: panel must be 1 or more, got {self.panel}"
             )
-        if self.max_popcounts < 1:
+        if self.machine not in MACHINES:
             raise PassFailedException(
-                f"bitpack: max-popcounts must be 1 or more, got {self.max_popcounts}"
+                f"bitpack: machine must be one of {', '.join(MACHINES)}, got "
+                f"{self.machine}"
+            )
+        if self.max_popcounts is not None and self.max_popcounts < 0:
+            raise PassFailedException(
+                f"bitpack: max-popcounts must be 0 or more, got {self.max_popcounts}"
             )
 
 
@@ -201,17 +227,28 @@ class _Packing:
         values = constant_array(op.weights)
         if values is None:
             return None
-        element = tightest_element(values, element_of(op.weights))
-        popcounts = len(popcount_sum(element_of(op.input), element).terms)
+        of_signs = isinstance(element_of(op.input), BipolarType | TernaryType)
+        element = tightest_element(values, element_of(op.weights), of_signs=of_signs)
+        weights = _Weights(values, element)
+        if isinstance(op, ConvOp) and not (op.is_channels_last and op.group_count == 1):
+            return None
         most = self._options.max_popcounts
-        if isinstance(op, ConvOp):
-            if not op.is_channels_last or op.group_count != 1:
-                return None
-            # A word that is partly filled takes as many popcounts as a full one.
-            word_bits = self._options.word_bits
-            popcounts *= -(-op.channels // word_bits) * word_bits
-            most *= op.channels
-        return _Weights(values, element) if popcounts <= most else None
+        pays = (
+            self._is_cheap(op, weights)
+            if most is None
+            else _fits(op, weights, most, self._options.word_bits)
+        )
+        return weights if pays else None
+
+    def _is_cheap(self, op: MatMulOp | ConvOp, weights: _Weights) -> bool:
+        """Whether popcounts take less time than any other way."""
+        machine = MACHINES[self._options.machine]
+        costs = product_costs(
+            op, weights.values, weights.element, machine, self._options.word_bits
+        )
+        if costs.counted is None:
+            return False
+        return costs.counted < min(costs.multiplied, costs.skipped)
 
     def _pack_product(self, op: MatMulOp | ConvOp, constant: _Weights) -> None:
         weights = self._load_packed(op, constant)
@@ -244,6 +281,8 @@ class _Packing:
         panel = min(self._options.panel, max(rows, 1))
         type_ = PackedType(tensor, IntAttr(self._options.word_bits), IntAttr(panel))
         source = op.weights.owner
+        if isinstance(source, DecodeOp):
+            source = source.codes.owner
         original = source.weight.string_value() if isinstance(source, LoadOp) else None
         if original is not None and (original, type_) in self._symbols:
             return LoadOp(self._symbols[original, type_], type_)
@@ -329,6 +368,8 @@ class _Packing:
             if source in self._replaced and not source.results[0].uses:
                 if isinstance(source, LoadOp):
                     names.add(source.weight.string_value())
+                if isinstance(source, DecodeOp):
+                    self._replaced.update(_operations(source))
                 source.detach()
                 source.erase()
         read = {
@@ -339,6 +380,21 @@ class _Packing:
         for name in sorted(names - read):
             symbols[name].detach()
             symbols[name].erase()
+
+
+def _fits(op: MatMulOp | ConvOp, weights: _Weights, most: int, word_bits: int) -> bool:
+    """Whether a word of a dot product takes at most so many popcounts."""
+    popcounts = len(popcount_sum(element_of(op.input), weights.element).terms)
+    if isinstance(op, ConvOp):
+        # A word that is partly filled takes as many popcounts as a full one.
+        popcounts *= -(-op.channels // word_bits) * word_bits
+        most *= op.channels
+    return popcounts <= most
+
+
+def _operations(op: DecodeOp) -> list[Operation]:
+    """What gives the operands of `op`."""
+    return [v.owner for v in op.operands if isinstance(v.owner, Operation)]
 
 
 def _symbol_for(op: MatMulOp | ConvOp) -> str:

@@ -20,7 +20,7 @@ from passes.vector_order import reorder, takes_any_order
 from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.constants import constant_array, is_constant
 from qdialect.convolution import ConvOp
-from qdialect.elementwise import BinaryOp
+from qdialect.elementwise import AbsOp, BinaryOp
 from qdialect.location import source_name
 from qdialect.pooling import PoolOp
 from qdialect.rearranging import (
@@ -39,7 +39,7 @@ from qdialect.windows import numbers
 _Anchor: TypeAlias = ConvOp | PoolOp | DepthToSpaceOp
 # Ops that work alike in both layouts, their axes in another order.
 _Follower: TypeAlias = (
-    ThresholdOp | LookupOp | BinaryOp | PadOp | ConcatOp | SliceOp | UpsampleOp
+    ThresholdOp | LookupOp | BinaryOp | AbsOp | PadOp | ConcatOp | SliceOp | UpsampleOp
 )
 
 
@@ -86,6 +86,9 @@ class _Conversion:
 
     def run(self) -> None:
         """Convert every map of the block."""
+        for op in list(self.block.ops):
+            if isinstance(op, TransposeOp):
+                _join_transposes(op)
         wanted = self._wanted()
         for op in list(self.block.ops):
             follows = isinstance(op, _Follower) and _is_map(op.results[0])
@@ -181,6 +184,8 @@ class _Conversion:
                 return type(op)(
                     self._operand(op.lhs, rank), self._operand(op.rhs, rank), type_
                 )
+            case AbsOp():
+                return AbsOp(self._twin(op.input), type_)
             case PadOp():
                 low, high = numbers(op.low), numbers(op.high)
                 return PadOp(
@@ -332,6 +337,22 @@ class _Conversion:
                 Rewriter.erase_op(op)
 
 
+def _join_transposes(op: TransposeOp) -> None:
+    """A transpose of a transpose becomes one of its source, or nothing."""
+    before = op.input.owner
+    if not isinstance(before, TransposeOp):
+        return
+    perm = _permuted(before.axes, op.axes)
+    if perm == sorted(perm):
+        op.out.replace_all_uses_with(before.input)
+    else:
+        new = TransposeOp(before.input, perm, op.out.type)
+        new.location = op.location
+        Rewriter.insert_op(new, InsertPoint.before(op))
+        op.out.replace_all_uses_with(new.out)
+    Rewriter.erase_op(op)
+
+
 def _put_uniform_on_channels(op: ThresholdOp | LookupOp) -> None:
     """Count thresholds that are alike along another axis by the channel, the last."""
     axis = len(shape_of(op.out)) - 1
@@ -361,7 +382,7 @@ class ChooseLayoutPass(ModulePass):
     1. Convolutions, pools and depth-to-space, and the element-wise ops, pads, cuts and
        joins between them, take and give [1, H, W, C]; their weights become
        [O, KH, KW, C], in the order in which a window is read.
-    2. Transposes of the network cancel against the new order.
+    2. Transposes of the network cancel against each other and the new order.
     3. A product of a flattened map gets its columns in the new order, and an activation
        of one its rows; also where the map is flattened into a part of a longer vector.
     4. Thresholds and tables that are alike for all rows of a map are counted by channel.

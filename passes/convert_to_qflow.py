@@ -27,7 +27,7 @@ from passes.sums_to_qflow import convert_sum_op
 from passes.vectors_to_qflow import convert_vector_op
 from passes.windows_to_qflow import convert_window_op
 from qdialect import qflow
-from qdialect.constants import ConstantOp, LoadOp
+from qdialect.constants import ConstantOp, DecodeOp, LoadOp
 from qdialect.streams import StreamType
 from qdialect.types import element_of, is_level, shape_of
 
@@ -50,7 +50,7 @@ def _convert(conversion: Conversion, op: Operation) -> None:
     Raises:
         PassFailedException: no units compute it.
     """
-    if isinstance(op, ConstantOp | LoadOp | ReturnOp):
+    if isinstance(op, ConstantOp | LoadOp | DecodeOp | ReturnOp):
         return
     if not any(family(conversion, op) for family in _FAMILIES):
         raise refusal(op, f"no unit computes it; accepted are {_ACCEPTED}")

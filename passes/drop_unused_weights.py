@@ -8,12 +8,12 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from qdialect.constants import LoadOp, WeightOp
+from qdialect.constants import DecodeOp, LoadOp, WeightOp
 
 
 @dataclass(frozen=True)
 class DropUnusedWeightsPass(ModulePass):
-    """Erase every `qnn.weight` that no `qnn.load` names.
+    """Erase every `qnn.weight` that no `qnn.load` names, and loads that nothing reads.
 
     Not for the circuit level, whose memories are read by name from hardware.
     """
@@ -21,6 +21,10 @@ class DropUnusedWeightsPass(ModulePass):
     name = "drop-unused-weights"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for decode in list(op.walk()):
+            if isinstance(decode, DecodeOp) and not decode.out.uses:
+                decode.detach()
+                decode.erase()
         loads = [inner for inner in op.walk() if isinstance(inner, LoadOp)]
         for load in loads:
             if not load.out.uses:

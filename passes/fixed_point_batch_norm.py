@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from xdsl.context import Context
@@ -19,31 +19,27 @@ from xdsl.pattern_rewriter import (
 )
 from xdsl.utils.exceptions import PassFailedException
 
-from passes.chain_domain import ChainDomain, chain_domain
+from passes.batch_norm_chain import batch_norm_chain
+from passes.chain_domain import ChainDomain
 from passes.fixed_point import (
     Affine,
     FixedPoint,
     Fractions,
-    affine_start,
     finest,
     fixed_point_affine,
     rounded,
     sum_is_exact,
 )
 from passes.fixed_point_record import FixedPointRecord, add_record, records
-from passes.level_differences import level_differences
 from qdialect.activation import ThresholdOp
-from qdialect.chains import Chain, chain_to
 from qdialect.constants import constant
-from qdialect.elementwise import AddOp, BatchNormOp, MulOp, SubOp
-from qdialect.location import source_name, where
+from qdialect.elementwise import AddOp, MulOp
+from qdialect.location import where
 from qdialect.quantisers import DequantizeOp, QuantizeOp, SignOp
 from qdialect.ranges import bounds
 from qdialect.semantics import along_axis
 from qdialect.types import (
-    element_of,
     integer_type_for,
-    is_real,
     shape_of,
     tensor_type,
     with_element,
@@ -82,22 +78,25 @@ class FixedPointBatchNorm(RewritePattern):
     def match_and_rewrite(
         self, op: QuantizeOp | SignOp | ThresholdOp, rewriter: PatternRewriter, /
     ) -> None:
-        before = chain_to(op.input) if is_real(element_of(op.input)) else None
-        if before is None:
+        norm = batch_norm_chain(self._options.name, op)
+        if norm is None:
             return
-        exact = chain_domain(
-            self._options.name, op, Chain(before.root, (*before.ops, op))
+        words = self._words(op, norm.affine, norm.root)
+        constants, start = _on_integers(norm.domain, words, norm.taken[-1])
+        rest = norm.rest_on(start[-1].results[0])
+        found = norm.differences((*start, *rest), self._options.max_table)
+        record = FixedPointRecord(
+            norm.node,
+            self._options.bits,
+            words.slope.fraction,
+            words.intercept.fraction,
+            tuple(found.values.tolist()),
+            tuple(found.differing.tolist()),
+            tuple(found.greatest.tolist()),
         )
-        ops = exact.chain.ops
-        affine, count = affine_start(ops, exact.inner)
-        if not affine.is_batch_norm:
-            return
-        words = self._words(op, affine, before.root)
-        constants, start = _on_integers(exact, words, ops[count - 1])
-        tail = _moved(ops[count:], ops[count - 1].results[0], start[-1].results[0])
-        fixed = replace(exact, chain=Chain(before.root, (*start, *tail)))
-        self._record(op, exact, fixed, words, _node(ops[:count]))
-        rewriter.replace(op, (*constants, *start, *tail), tail[-1].results)
+        add_record(self._module, record)
+        new = (*norm.before, *constants, *start, *rest)
+        rewriter.replace(op, new, rest[-1].results)
 
     def _words(self, op: Operation, affine: Affine, root: SSAValue) -> _Words:
         bits, fraction = self._options.bits, self._options.fraction
@@ -128,41 +127,6 @@ class FixedPointBatchNorm(RewritePattern):
             )
         return found
 
-    def _record(
-        self,
-        op: QuantizeOp | SignOp | ThresholdOp,
-        exact: ChainDomain,
-        fixed: ChainDomain,
-        words: _Words,
-        node: str | None,
-    ) -> None:
-        found = level_differences(
-            exact, fixed, element_of(op.out), self._options.max_table
-        )
-        if found is None:
-            low, high = bounds(exact.chain.root)
-            raise PassFailedException(
-                f"{self._options.name}: {where(op)}: the accumulator's range [{low}, "
-                f"{high}] is too large to tabulate and the chain is not known to be "
-                "monotone; raise max-table"
-            )
-        record = FixedPointRecord(
-            node or where(op),
-            self._options.bits,
-            words.slope.fraction,
-            words.intercept.fraction,
-            tuple(found.values.tolist()),
-            tuple(found.differing.tolist()),
-            tuple(found.greatest.tolist()),
-        )
-        add_record(self._module, record)
-
-
-def _node(ops: Sequence[Operation]) -> str | None:
-    """Name of the batch norm among affine operations, that of its last addition."""
-    sums = [op for op in ops if isinstance(op, BatchNormOp | AddOp | SubOp)]
-    return source_name(sums[-1])
-
 
 def _on_integers(
     domain: ChainDomain, words: _Words, last: Operation
@@ -187,17 +151,6 @@ def _on_integers(
     for inner in (k, h, scale, zero, product, total, value):
         inner.location = last.location
     return [k, h, scale, zero], [product, total, value]
-
-
-def _moved(ops: Sequence[Operation], old: SSAValue, new: SSAValue) -> list[Operation]:
-    """Copies of operations, each of the result of the one before, from `new` on."""
-    copies: list[Operation] = []
-    for op in ops:
-        copy = op.clone({old: new})
-        copy.location = op.location
-        copies.append(copy)
-        old, new = op.results[0], copy.results[0]
-    return copies
 
 
 @dataclass(frozen=True)
@@ -227,6 +180,7 @@ class FixedPointBatchNormPass(ModulePass):
     """
 
     name = "fixed-point-batch-norm"
+    is_exact: ClassVar[bool] = False
 
     bits: int = 16
     """Word length of k and of h."""

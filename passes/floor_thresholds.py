@@ -117,16 +117,17 @@ def _thresholds(
     op: QuantizeOp | SignOp | ThresholdOp, domain: ChainDomain, steps: Steps
 ) -> list[Operation]:
     element = element_of(op.out)
-    thresholds, offset = steps.thresholds, steps.offset
+    thresholds, offset, falls = steps.thresholds, steps.offset, steps.falling
     if thresholds.shape[1] == 0:
         thresholds, offset = _constant_steps(domain, steps.offset, element)
+        falls = np.zeros_like(falls)
     elif isinstance(element, BipolarType):
         offset = 0
     data = constant(thresholds)
     new: list[Operation] = [data]
     falling = None
-    if bool(steps.falling.any()):
-        falling = constant(steps.falling.astype(np.int64), unsigned(1))
+    if bool(falls.any()):
+        falling = constant(falls.astype(np.int64), unsigned(1))
         new.append(falling)
     root = domain.chain.root
     result = ThresholdOp(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import floor, prod
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import FunctionType, ModuleOp
+from xdsl.dialects.builtin import FunctionType, IntegerAttr, ModuleOp, i64
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
@@ -126,6 +126,9 @@ def _apply(solver: _Solver, stream: SSAValue, lanes: int) -> None:
                 _apply(solver, out, lanes)
         elif op in folds:
             fold = folds[op]
+            if isinstance(op, qflow.MvuOp):
+                together = IntegerAttr(fold.zero_skip, i64) if fold.zero_skip else None
+                op.zero_skip = together
             if fold.simd != lanes:
                 _convert_lanes(op, use.index, fold.simd)
             if not _joins(op):
@@ -181,7 +184,9 @@ class FoldPass(ModulePass):
        products a cycle: products a frame / 1024; or more where some unit takes longer
        whatever its folding.
 
-    What joins streams is as narrow as is fast enough.
+    What joins streams is as narrow as is fast enough. A matrix-vector unit skips
+    weights of 0 (`zero_skip` of `qflow.mvu`) where it costs least so: where there are
+    many, fewer lanes are fast enough, at the price of a buffer.
 
     A stream at the edge of the function takes the lanes of the unit there. Converters
     and FIFOs of an earlier run are dropped first. Exact: lanes change when an element
@@ -197,10 +202,13 @@ class FoldPass(ModulePass):
     max_cycles: int | None = None
     """Cycles a frame to keep to, instead of a frame rate."""
     folding_file: str | None = None
-    """JSON: unit name -> {"pe": .., "simd": ..}, either may be left out. Units are named
-    after the nodes of the source model, see `qdialect/units.py`."""
+    """JSON: unit name -> {"pe": .., "simd": .., "zero_skip": ..}, each may be left out;
+    zeros are skipped where `zero_skip` is not 0, see `qflow.mvu`. Units are named after
+    the nodes of the source model, see `qdialect/units.py`."""
     max_weight_bits: int = 8192
     """Widest word of a weight memory, in bits."""
+    zero_skip: bool = True
+    """Whether matrix-vector units may skip weights of 0."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for function in stream_functions(op):
@@ -239,10 +247,11 @@ class FoldPass(ModulePass):
         )
 
     def _possible(self, op: Operation, name: str, pinned: FoldingFile) -> list[Fold]:
-        lanes = pinned.lanes.get(op, {})
+        given = pinned.folds.get(op)
+        pe, simd, zero_skip = given or (None, None, None if self.zero_skip else 0)
         try:
             return possible_folds(
-                op, self.max_weight_bits, pe=lanes.get("pe"), simd=lanes.get("simd")
+                op, self.max_weight_bits, pe=pe, simd=simd, zero_skip=zero_skip
             )
         except FoldingError as error:
             raise PassFailedException(f"fold: unit {name}: {error}") from None
@@ -262,7 +271,7 @@ class FoldPass(ModulePass):
             return floor(self.clock_mhz * 1e6 / self.target_fps)
         if self.max_cycles is not None:
             return self.max_cycles
-        if pinned.lanes:
+        if pinned.folds:
             return max(min(fold.cycles for fold in f) for f in folds.values())
         fewest = max(min(fold.cycles for fold in f) for f in folds.values())
         products = -(-_macs(function) // _DEFAULT_MACS_A_CYCLE)

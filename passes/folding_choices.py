@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 from xdsl.ir import Block, Operation
@@ -10,9 +12,11 @@ from xdsl.rewriter import Rewriter
 from xdsl.utils.exceptions import VerifyException
 
 from qdialect import qflow
-from qdialect.costs import MvuCosts, unit_cost
+from qdialect.constants import constant_array
+from qdialect.costs import MvuCosts, ZeroSkip, unit_cost
 from qdialect.streams import StreamType, stream_operands, stream_type, with_lanes
 from qdialect.timing import unit_cycles
+from qdialect.zero_blocks import ZeroBlocks
 
 
 class FoldingError(Exception):
@@ -27,12 +31,14 @@ class Fold(NamedTuple):
         pe: output lanes.
         simd: input lanes.
         weight: estimated cost.
+        zero_skip: lanes that go together where a matrix-vector unit skips zeros, else 0.
     """
 
     cycles: int
     pe: int
     simd: int
     weight: float
+    zero_skip: int = 0
 
 
 def useful_lanes(elements: int) -> list[int]:
@@ -54,6 +60,7 @@ def possible_folds(
     *,
     pe: int | None = None,
     simd: int | None = None,
+    zero_skip: int | None = None,
 ) -> list[Fold]:
     """Every folding of a unit that may be the best one.
 
@@ -63,16 +70,22 @@ def possible_folds(
             more.
         pe: output lanes, where they are given.
         simd: input lanes, where they are given.
+        zero_skip: lanes that go together when it skips zeros, 0 to skip none; None for
+            whatever may be best.
 
     Raises:
-        FoldingError: `pe` or `simd` are not possible.
+        FoldingError: `pe`, `simd` or `zero_skip` are not possible.
     """
+    if zero_skip and not isinstance(op, qflow.MvuOp):
+        raise FoldingError("zero_skip is for matrix-vector units")
     source, out = stream_type(op.operands[0]), stream_type(op.results[0])
     match op:
         case qflow.MvuOp():
             columns = _candidates("simd", simd, source.elements)
             rows = _candidates("pe", pe, out.elements)
-            return _mvu_folds(op, max_weight_bits, rows, columns, pe, simd)
+            given = pe is not None and simd is not None
+            lanes = [(p, s) for p in rows for s in columns]
+            return _mvu_folds(op, lanes, None if given else max_weight_bits, zero_skip)
         case qflow.TopKOp():
             _candidates("pe", pe, out.elements)
             if pe not in (None, 1):
@@ -145,31 +158,121 @@ def _candidates(what: str, given: int | None, elements: int) -> list[int]:
 
 def _mvu_folds(
     op: qflow.MvuOp,
-    max_weight_bits: int,
-    rows: Iterable[int],
-    columns: list[int],
-    pe: int | None,
-    simd: int | None,
+    lanes: Iterable[tuple[int, int]],
+    max_weight_bits: int | None,
+    zero_skip: int | None,
 ) -> list[Fold]:
+    """The folds of a matrix-vector unit.
+
+    Args:
+        op: the unit.
+        lanes: PE and SIMD.
+        max_weight_bits: widest word of the weight memory, None for any.
+        zero_skip: as for `possible_folds`.
+    """
     source, out = stream_type(op.input), stream_type(op.out)
     costs = MvuCosts.of(op)
-    widest = max_weight_bits // costs.weight_bits
-    if pe is not None and simd is not None:
-        widest = max(widest, pe * simd)
-    folds = [
+    if max_weight_bits is not None:
+        widest = max_weight_bits // costs.weight_bits
+        lanes = [(p, s) for p, s in lanes if p * s <= widest]
+    dense = [
         Fold(
             source.vectors * -(-source.elements // s) * -(-out.elements // p),
             p,
             s,
             costs.at(p, s).weight,
         )
-        for p in rows
-        for s in columns
-        if p * s <= widest
+        for p, s in lanes
     ]
-    if not folds:
+    if not dense:
         raise FoldingError(
             f"no folding keeps its weight words within {max_weight_bits} bits; raise "
             "max-weight-bits"
         )
-    return folds
+    if zero_skip == 0:
+        return dense
+    if obstacle := op.zero_skip_obstacle:
+        if zero_skip:
+            raise FoldingError(f"zero_skip {obstacle}")
+        return dense
+    weights = constant_array(op.weights)
+    if weights is None:
+        # A symbol that the module lacks; whoever needs the weights says so.
+        return dense
+    blocks = ZeroBlocks(weights, op.group_count)
+    pixels = source.vectors // op.group_count
+    skips = _Skips(costs, blocks, source.elements, pixels)
+    if zero_skip is not None:
+        return [skips.at(fold, zero_skip) for fold in dense]
+    return dense + skips.faster(dense)
+
+
+# Of more columns than these that hold something, lanes of their own spare no cycle.
+_MOST_COLUMNS_HELD = 0.75
+
+
+@dataclass(frozen=True)
+class _Skips:
+    """The folds of a matrix-vector unit that skip zeros.
+
+    Attributes:
+        costs: of the unit.
+        blocks: of its weights.
+        columns: inputs per output.
+        pixels: of a frame.
+    """
+
+    costs: MvuCosts
+    blocks: ZeroBlocks
+    columns: int
+    pixels: int
+
+    def at(self, fold: Fold, zero_skip: int) -> Fold:
+        """With the lanes of `fold`, of which `zero_skip` go together, or all there are."""
+        together = min(zero_skip, fold.simd)
+        schedule = self.blocks.schedule(fold.pe, fold.simd, together)
+        return self._fold(fold, ZeroSkip(together, sum(schedule.steps)))
+
+    def faster(self, dense: Iterable[Fold]) -> list[Fold]:
+        """With the lanes of some folds, where that takes fewer cycles.
+
+        Either all lanes of a slice go together, or each goes alone.
+        """
+        if self.blocks.weights.all():
+            return []
+        found: list[Fold] = []
+        for pe, group in groupby(dense, key=lambda fold: fold.pe):
+            held = self._columns_held(pe)
+            if held == 1:
+                continue
+            folds = list(group)
+            simds = [fold.simd for fold in folds]
+            skips = [*map(ZeroSkip, simds, self.blocks.steps(pe, simds))]
+            wide = [fold for fold in folds if fold.simd > 1]
+            if wide and held <= _MOST_COLUMNS_HELD:
+                steps = self.blocks.lane_steps(pe, [fold.simd for fold in wide])
+                folds += wide
+                skips += [ZeroSkip(1, count) for count in steps]
+            found += [
+                self._fold(fold, skip)
+                for fold, skip in zip(folds, skips, strict=True)
+                if self._cycles(fold, skip) < fold.cycles
+            ]
+        return found
+
+    def _columns_held(self, pe: int) -> float:
+        """The share of the columns of all beats of rows that hold something."""
+        rows, groups = len(self.blocks.weights), self.blocks.groups
+        beats = groups * -(-rows // groups // pe)
+        return self.blocks.steps(pe, [1])[0] / (beats * self.columns)
+
+    def _cycles(self, fold: Fold, skip: ZeroSkip) -> int:
+        in_beats = self.blocks.groups * -(-self.columns // fold.simd)
+        return self.pixels * max(in_beats, skip.steps)
+
+    def _fold(self, fold: Fold, skip: ZeroSkip) -> Fold:
+        return fold._replace(
+            cycles=self._cycles(fold, skip),
+            weight=self.costs.at(fold.pe, fold.simd, skip).weight,
+            zero_skip=skip.together,
+        )

@@ -1,4 +1,4 @@
-"""The folding file: PE and SIMD that a user gives, unit by unit."""
+"""The folding file: what a user says of the folding, unit by unit."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from xdsl.ir import Operation
 from xdsl.utils.exceptions import PassFailedException
 
-_KEYS = ("pe", "simd")
+
+class GivenFold(NamedTuple):
+    """What is given of the folding of a unit.
+
+    Attributes:
+        pe: output lanes, or None.
+        simd: input lanes, or None.
+        zero_skip: lanes that go together where zeros are skipped, 0 to skip none.
+    """
+
+    pe: int | None = None
+    simd: int | None = None
+    zero_skip: int = 0
 
 
 @dataclass(frozen=True)
@@ -19,17 +31,17 @@ class FoldingFile:
     """What a folding file says about the units of one function.
 
     Attributes:
-        lanes: for each unit that it names, `pe` and `simd`, or one of them.
+        folds: for each unit that it names.
     """
 
-    lanes: Mapping[Operation, Mapping[str, int]]
+    folds: Mapping[Operation, GivenFold]
 
     @staticmethod
     def read(path: str | None, names: Mapping[Operation, str]) -> FoldingFile:
         """The file at `path`; an empty one where there is none.
 
         Args:
-            path: of a JSON object, unit name -> {"pe": .., "simd": ..}.
+            path: of a JSON object, unit name -> {"pe": .., "simd": .., "zero_skip": ..}.
             names: of the units.
 
         Raises:
@@ -38,15 +50,15 @@ class FoldingFile:
         if path is None:
             return FoldingFile({})
         units = {name: op for op, name in names.items()}
-        lanes: dict[Operation, Mapping[str, int]] = {}
+        folds: dict[Operation, GivenFold] = {}
         for name, entry in _entries(path).items():
             if name not in units:
                 raise PassFailedException(
                     f"fold: {path}: no unit is called {name!r}; the units are "
                     f"{', '.join(units)}"
                 )
-            lanes[units[name]] = _lanes(path, name, entry)
-        return FoldingFile(lanes)
+            folds[units[name]] = _given(path, name, entry)
+        return FoldingFile(folds)
 
 
 def _entries(path: str) -> dict[str, object]:
@@ -61,6 +73,11 @@ def _entries(path: str) -> dict[str, object]:
         raise PassFailedException(
             f"fold: {path}:{error.lineno}:{error.colno}: expected JSON: {error.msg}"
         ) from None
+    except (RecursionError, ValueError):
+        raise PassFailedException(
+            f"fold: {path}: expected an object of unit names; it nests too deeply, or a "
+            "number in it is too long"
+        ) from None
     if not isinstance(found, dict):
         raise PassFailedException(
             f"fold: {path}: expected an object of unit names, got {found!r}"
@@ -68,13 +85,24 @@ def _entries(path: str) -> dict[str, object]:
     return cast("dict[str, object]", found)
 
 
-def _lanes(path: str, name: str, entry: object) -> dict[str, int]:
-    expected = f'fold: {path}: {name}: expected {{"pe": number, "simd": number}}'
+def _given(path: str, name: str, entry: object) -> GivenFold:
+    expected = (
+        f"fold: {path}: {name}: expected "
+        '{"pe": number, "simd": number, "zero_skip": number}'
+    )
     if not isinstance(entry, dict):
         raise PassFailedException(f"{expected}, got {entry!r}")
-    lanes: dict[str, int] = {}
+    given = GivenFold()
     for key, value in cast("dict[str, object]", entry).items():
-        if key not in _KEYS or not isinstance(value, int) or isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool):
             raise PassFailedException(f"{expected}, got {key!r}: {value!r}")
-        lanes[key] = value
-    return lanes
+        match key:
+            case "pe":
+                given = given._replace(pe=value)
+            case "simd":
+                given = given._replace(simd=value)
+            case "zero_skip" if value >= 0:
+                given = given._replace(zero_skip=value)
+            case _:
+                raise PassFailedException(f"{expected}, got {key!r}: {value!r}")
+    return given

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import NoReturn, TypeAlias
 
 import numpy as np
-from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.pattern_rewriter import (
     PatternRewriter,
@@ -16,13 +14,17 @@ from xdsl.pattern_rewriter import (
 )
 from xdsl.utils.exceptions import PassFailedException
 
+from passes.accumulator_types import accumulator_type
 from passes.explicit_padding import padded_with
 from passes.scaled_levels import ScaledLevels, scaled_levels
+from qdialect.chains import data_operand
 from qdialect.constants import constant, constant_array
 from qdialect.convolution import ConvOp
 from qdialect.data import Array
+from qdialect.elementwise import AbsOp, DivOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.location import where
+from qdialect.pooling import SumPoolOp
 from qdialect.quantisers import DequantizeOp
 from qdialect.rearranging import PadOp
 from qdialect.scaling import Integers, channel_grids
@@ -31,15 +33,19 @@ from qdialect.types import (
     integer_type_for,
     is_real,
     shape_of,
-    signed,
     tensor_type,
     value_range,
-    width_bits,
     with_element,
 )
 from qdialect.windows import channel_axis, numbers, spatial_axes
 
 Product: TypeAlias = MatMulOp | ConvOp
+
+# Whole numbers up to here are float32 numbers.
+_MAX_ZERO_POINT = 1 << 24
+
+# No level of 32 bits is greater.
+_GREATEST_LEVEL = 1 << 32
 
 
 class FoldPadding(RewritePattern):
@@ -126,20 +132,39 @@ def refuse_real_product(op: Product) -> NoReturn:
     """
     what = "product" if isinstance(op, MatMulOp) else "convolution"
     if scaled_levels(op.input) is None:
+        if (magnitude := _summed_magnitude(op.input)) is not None:
+            raise PassFailedException(
+                f"lower-to-integer: {where(op)}: it adds up absolute values of real "
+                f"numbers, {where(magnitude)}; put a Quant before that, such as one of "
+                "8 bits behind the batch norm, which the sign reads too"
+            )
         raise PassFailedException(
             f"lower-to-integer: {where(op)}: the input of the {what} is not "
             "quantised; put a Quant or BipolarQuant before it"
         )
     raise PassFailedException(
         f"lower-to-integer: {where(op)}: the weights are real numbers; "
-        "quantise them with Quant or BipolarQuant, or give them integer values"
+        "quantise them with Quant or BipolarQuant, or by a pass before this one, such "
+        "as quantize-weights, ternarise-weights or posit-weights (--before)"
     )
+
+
+def _summed_magnitude(value: SSAValue) -> AbsOp | None:
+    """The absolute value that a real value is averaged from, or None."""
+    while isinstance(op := value.owner, AbsOp | SumPoolOp | MulOp | DivOp):
+        if isinstance(op, AbsOp):
+            return op
+        data = data_operand(op)
+        if data is None:
+            return None
+        value = data
+    return None
 
 
 def _integer_product(
     op: Product, source: ScaledLevels, weights: ScaledLevels
 ) -> list[Operation]:
-    rows, *inner = shape_of(op.weights)
+    rows = shape_of(op.weights)[0]
     new: list[Operation] = []
     source = source.without_factors(new)
     scale, factors = _of_channels(op, source.scale, rows)
@@ -148,15 +173,17 @@ def _integer_product(
     matrix = weights.levels
     changed = _changed_weights(op, weights, factors)
     if changed is not None:
-        replaced = constant(changed)
+        shifted, steps = changed
+        row_scale = row_scale / np.float32(steps)
+        replaced = constant(shifted)
         new.append(replaced)
         matrix = replaced.out
-    levels = constant_array(matrix) if changed is None else changed
-    offset = constant(_over_channels(op, _offset(op, zero, levels)))
+    levels = constant_array(matrix)
+    offset = _over_channels(op, _offset(op, zero, levels))
     total = constant(_over_channels(op, scale * row_scale))
     x = source.levels
     if isinstance(op, MatMulOp):
-        sums = _accumulator(x, matrix, prod(inner))
+        sums = accumulator_type(op, x, matrix)
         product: Product = MatMulOp(x, matrix, with_element(tensor_type(op.out), sums))
     else:
         pads = numbers(op.pads)
@@ -164,11 +191,27 @@ def _integer_product(
             padding = _padding(op, x, int(zero))
             new += padding
             x, pads = padding[-1].results[0], (0,) * len(pads)
-        sums = _accumulator(x, matrix, prod(inner))
+        sums = accumulator_type(op, x, matrix)
         type_ = with_element(tensor_type(op.out), sums)
         product = conv_like(op, x, matrix, pads, type_)
-    new += [product, offset, total]
-    return [*new, DequantizeOp(product, total, offset, op.out.type)]
+    new.append(product)
+    levels_out = product.out
+    if np.any(np.abs(offset) > _MAX_ZERO_POINT):
+        difference = _without_offset(product.out, offset)
+        new += difference
+        levels_out, offset = difference[-1].results[0], np.zeros((), np.int64)
+    zero_out = constant(offset.astype(np.float32))
+    new += [zero_out, total]
+    return [*new, DequantizeOp(levels_out, total, zero_out, op.out.type)]
+
+
+def _without_offset(sums: SSAValue, offset: Array) -> list[Operation]:
+    """The sums less what is no float32 number, and so no zero point of theirs."""
+    low, high = value_range(element_of(sums))
+    low, high = low - int(offset.max()), high - int(offset.min())
+    other = constant(offset)
+    type_ = with_element(tensor_type(sums), integer_type_for(low, high))
+    return [other, SubOp(sums, other, type_)]
 
 
 def _padding(op: ConvOp, x: SSAValue, zero: int) -> list[Operation]:
@@ -189,22 +232,21 @@ def _over_channels(op: Product, array: Array) -> Array:
 
 
 def _offset(op: Product, zero: float, weights: Array | None) -> Array:
-    """What the input's zero point adds to each row's sum, as float32 [] or [O]."""
+    """What the input's zero point adds to each row's sum, int64 [] or [O]."""
     if zero == 0:
-        return np.zeros((), np.float32)
+        return np.zeros((), np.int64)
     if weights is None or zero != round(zero):
         raise PassFailedException(
             f"lower-to-integer: {where(op)}: a zero point must be an integer and needs "
             f"constant weights, got {zero}"
         )
-    sums = weights.astype(np.int64).reshape(len(weights), -1).sum(axis=1)
-    offset = int(zero) * sums
-    if np.any(np.abs(offset) > 1 << 24):
+    if abs(zero) > _GREATEST_LEVEL:
         raise PassFailedException(
-            f"lower-to-integer: {where(op)}: zero point {int(zero)} times the sum of a "
-            f"row's weights, {int(np.abs(offset).max())}, exceeds 2**24"
+            f"lower-to-integer: {where(op)}: expected a zero point of at most 32 bits, "
+            f"got {zero}"
         )
-    return offset.astype(np.float32)
+    sums = weights.astype(np.int64).reshape(len(weights), -1).sum(axis=1)
+    return int(zero) * sums
 
 
 def _number(op: Product, array: Array | None, what: str) -> float:
@@ -263,38 +305,34 @@ def _of_rows(op: Product, array: Array | None, rows: int) -> Array:
 
 def _changed_weights(
     op: Product, weights: ScaledLevels, factors: Integers | None
-) -> Array | None:
+) -> tuple[Array, int] | None:
     """Weights less their zero point, times the factors of the channels that they meet.
 
-    None where the zero point is 0 and there are no factors.
+    Where a zero point lies halfway between two levels, as between the 2^k odd levels of
+    DoReFa (arXiv:1606.06160), the weights count in halves of a level.
+
+    Returns:
+        The weights and their steps of a level, 1 or 2; None where the zero point is 0
+        and there are no factors.
     """
     zero = _of_rows(op, weights.zero_point, shape_of(op.weights)[0])
     if not np.any(zero) and factors is None:
         return None
     levels = constant_array(weights.levels)
-    whole = np.rint(zero).astype(np.int64)
-    if levels is None or np.any(whole != zero):
+    steps = 1 if np.all(np.rint(zero) == zero) else 2
+    whole = np.rint(steps * zero).astype(np.int64)
+    if levels is None or np.any(whole != steps * zero):
         raise PassFailedException(
             f"lower-to-integer: {where(op)}: the zero point of the weights must be a "
-            "constant integer"
+            "constant integer, or halfway between two"
         )
-    levels = levels.astype(np.int64) - whole.reshape(-1, *(1 for _ in levels.shape[1:]))
+    levels = steps * levels.astype(np.int64)
+    levels -= whole.reshape(-1, *(1 for _ in levels.shape[1:]))
     if factors is None:
-        return levels
+        return levels, steps
     channel = 1
     if isinstance(op, ConvOp):
         channel = channel_axis(levels.ndim, channels_last=op.is_channels_last)
     extents = [1] * levels.ndim
     extents[0], extents[channel] = factors.shape
-    return levels * factors.reshape(extents)
-
-
-def _accumulator(x: SSAValue, weights: SSAValue, columns: int) -> IntegerType:
-    """The signed type of the worst sum that the element types allow."""
-    corners = [
-        a * b * columns
-        for a in value_range(element_of(x))
-        for b in value_range(element_of(weights))
-    ]
-    type_ = integer_type_for(min(*corners, 0), max(corners))
-    return type_ if min(corners) < 0 else signed(width_bits(type_) + 1)
+    return levels * factors.reshape(extents), steps

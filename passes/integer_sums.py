@@ -20,16 +20,18 @@ from passes.explicit_padding import pad_levels, padded_with
 from passes.scaled_levels import (
     UniformLevels,
     scaled_levels,
+    summand,
     uniform_levels,
     whole_number,
 )
 from qdialect.constants import constant, constant_array
 from qdialect.data import Array
 from qdialect.elementwise import AddOp, MulOp, SubOp
-from qdialect.grids import common_grid, level_of
+from qdialect.grids import Integers, common_grid, level_of, sum_grids
 from qdialect.location import where
 from qdialect.pooling import SumPoolOp
 from qdialect.quantisers import DequantizeOp
+from qdialect.ranges import bounds
 from qdialect.rearranging import ConcatOp, PadOp
 from qdialect.scaling import varies_along
 from qdialect.types import (
@@ -56,16 +58,17 @@ def _replace(
     op: Operation,
     new: list[Operation],
     scale: float | Array,
-    zero_point: int,
+    zero_point: int | Integers,
     rewriter: PatternRewriter,
 ) -> None:
-    """Replace `op` by the dequantised result of the last of `new`."""
-    if abs(zero_point) > _MAX_ZERO_POINT:
-        raise PassFailedException(
-            f"lower-to-integer: {where(op)}: the zero point of the sum, {zero_point}, "
-            "exceeds 2**24"
-        )
+    """Replace `op` by the dequantised result of the last of `new`.
+
+    A zero point that float32 does not hold is taken off the levels.
+    """
     levels = new[-1].results[0]
+    if np.abs(zero_point).max() > _MAX_ZERO_POINT:
+        levels = _shifted(new, levels, -zero_point)
+        zero_point = 0
     factor = constant(np.array(scale, np.float32))
     zero = constant(np.array(zero_point, np.float32))
     result = DequantizeOp(levels, factor, zero, op.results[0].type)
@@ -82,7 +85,12 @@ class IntegerSum(RewritePattern):
     after:  dequantize(add(mul(a, p), mul(b, q)), g, p * y + q * z)
 
     where g is the coarsest grid with s = p * g and t = q * g, exactly; with equal
-    scales p and q are 1. This is how the sum of such tensors is defined.
+    scales p and q are 1. This is how the sum of such tensors is defined. A zero point
+    beyond 2**24 is added as a constant instead.
+
+    Where a scale differs from channel to channel, as that of a convolution that is not
+    quantised again, or a constant was added, as its bias, so do g, p and q, and the
+    constant becomes one of the zero point (`sum_grids`).
     """
 
     @op_type_rewrite_pattern
@@ -93,6 +101,7 @@ class IntegerSum(RewritePattern):
             return
         lhs, rhs = uniform_levels(op.lhs), uniform_levels(op.rhs)
         if lhs is None or rhs is None:
+            _sum_of_channels(op, rewriter)
             return
         grid = common_grid(lhs.scale, rhs.scale)
         if grid is None:
@@ -109,6 +118,46 @@ class IntegerSum(RewritePattern):
         )
         zero = p * lhs.zero_point + sign * q * rhs.zero_point
         _replace(op, new, float(grid.scale), zero, rewriter)
+
+
+def _sum_of_channels(op: AddOp | SubOp, rewriter: PatternRewriter) -> None:
+    """As `IntegerSum`, with a grid for each channel."""
+    lhs, rhs = summand(op.lhs), summand(op.rhs)
+    if lhs is None or rhs is None:
+        return
+    sign = np.float32(-1 if isinstance(op, SubOp) else 1)
+    grids = sum_grids(
+        (lhs.scale, sign * rhs.scale), (lhs.constant, sign * rhs.constant)
+    )
+    if grids is None:
+        return
+    new: list[Operation] = []
+    operands = [lhs.without_factors(new), rhs.without_factors(new)]
+    zero = -grids.constant
+    ends: list[tuple[int, int]] = []
+    terms: list[SSAValue] = []
+    for operand, steps in zip(operands, grids.steps, strict=True):
+        zero = zero + operand.zero_point * steps
+        corners = [
+            end * int(step)
+            for end in bounds(operand.levels)
+            for step in (steps.min(), steps.max())
+        ]
+        ends.append((min(corners), max(corners)))
+        if bool((steps == 1).all()):
+            terms.append(operand.levels)
+            continue
+        factor = constant(steps)
+        element = _sum(op, corners)
+        type_ = with_element(tensor_type(operand.levels), element)
+        new += [factor, MulOp(operand.levels, factor, type_)]
+        terms.append(new[-1].results[0])
+    largest = int(np.abs(zero).max())
+    least, most = (sum(end) for end in zip(*ends, strict=True))
+    _sum(op, [least - largest, most + largest])
+    type_ = with_element(tensor_type(op.out), _sum(op, [least, most]))
+    new.append(AddOp(*terms, type_))
+    _replace(op, new, grids.scale, zero, rewriter)
 
 
 def _times(new: list[Operation], value: UniformLevels, steps: int) -> SSAValue:
@@ -189,7 +238,7 @@ class IntegerConcat(RewritePattern):
     """A concatenation of dequantised tensors becomes one of their levels.
 
     Levels of unequal scales are first taken to the grid that all share, and those of
-    unequal zero points are shifted to that of the first.
+    unequal zero points are shifted to that of the first, or to 0 where it is large.
     """
 
     @op_type_rewrite_pattern
@@ -204,6 +253,7 @@ class IntegerConcat(RewritePattern):
         new: list[Operation] = []
         values = [value.without_factors(new) for value in values]
         zero = values[0].zero_point * grid.steps[0]
+        zero = 0 if abs(zero) > _MAX_ZERO_POINT else zero
         operands: list[SSAValue] = []
         for value, steps in zip(values, grid.steps, strict=True):
             shift = zero - value.zero_point * steps
@@ -214,11 +264,11 @@ class IntegerConcat(RewritePattern):
         _replace(op, new, float(grid.scale), zero, rewriter)
 
 
-def _shifted(new: list[Operation], levels: SSAValue, shift: int) -> SSAValue:
-    if shift == 0:
+def _shifted(new: list[Operation], levels: SSAValue, shift: int | Integers) -> SSAValue:
+    if not np.any(shift):
         return levels
     low, high = value_range(element_of(levels))
-    element = _signed_for(low + shift, high + shift)
+    element = _signed_for(low + int(np.min(shift)), high + int(np.max(shift)))
     other = constant(np.array(shift, np.int64))
     total = AddOp(levels, other, with_element(tensor_type(levels), element))
     new += [other, total]

@@ -54,14 +54,14 @@ def channel_bounds(value: SSAValue, channels: int) -> tuple[Integers, Integers]:
 
 
 def level_differences(
-    first: ChainDomain, second: ChainDomain, element: Attribute, max_table: int
+    first: ChainDomain | Steps, second: ChainDomain, element: Attribute, max_table: int
 ) -> LevelDifferences | None:
     """Compare two chains from one root, which end in levels of one type.
 
     On each channel every integer between its proven ends counts.
 
     Args:
-        first: a chain.
+        first: a chain, or the steps of one.
         second: the chain it is compared with.
         element: type of the levels.
         max_table: most evaluations, integers times channels; beyond that the chains
@@ -71,15 +71,19 @@ def level_differences(
         The differences, or None where the range is too large to tabulate and a chain
         is not known to be monotone.
     """
-    root = first.chain.root
+    root = second.chain.root
     low, high = bounds(root)
-    lows, highs = channel_bounds(root, first.channels)
-    if (high - low + 1) * first.channels <= max_table:
-        return _by_table(first, second, element, (lows, highs))
-    steps = [domain.bisect(low, high, element) for domain in (first, second)]
-    if steps[0] is None or steps[1] is None:
+    lows, highs = channel_bounds(root, second.channels)
+    if isinstance(first, ChainDomain):
+        if (high - low + 1) * second.channels <= max_table:
+            return _by_table(first, second, element, (lows, highs))
+        first_steps = first.bisect(low, high, element)
+    else:
+        first_steps = first
+    second_steps = second.bisect(low, high, element)
+    if first_steps is None or second_steps is None:
         return None
-    return _by_steps(steps[0], steps[1], lows, highs)
+    return _by_steps(first_steps, second_steps, lows, highs)
 
 
 def _by_table(

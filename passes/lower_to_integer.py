@@ -12,6 +12,8 @@ from xdsl.pattern_rewriter import (
     PatternRewriteWalker,
 )
 
+from passes.falling_pools import PoolFalling
+from passes.integer_elementwise import IntegerAbs, IntegerMul
 from passes.integer_products import FoldPadding, IntegerProduct, refuse_real_product
 from passes.integer_sums import (
     IntegerConcat,
@@ -19,6 +21,7 @@ from passes.integer_sums import (
     IntegerSum,
     IntegerSumPool,
 )
+from passes.posit_levels import PositToLevels
 from passes.towards_levels import AffineChainToDequantize, MoveTowardsLevels
 from qdialect.convolution import ConvOp
 from qdialect.linear import MatMulOp
@@ -30,10 +33,12 @@ class LowerToIntegerPass(ModulePass):
     """Turn every real product and convolution of quantised tensors into an integer one.
 
     1. What only moves elements, and max pools, move towards the levels that a value is
-       made from.
+       made from; where a channel falls, a max pool moves onto the negated levels.
     2. An affine chain of a tensor of levels becomes one dequantiser.
     3. The product, sum or concatenation is taken of the levels; its scale follows it.
        Levels of unequal scales are first brought onto the grid that both share.
+    4. So are absolute values that are summed, and products of two computed tensors:
+       their scales multiply.
 
     Exact. A product or convolution of tensors that are not quantised is refused.
     """
@@ -41,16 +46,21 @@ class LowerToIntegerPass(ModulePass):
     name = "lower-to-integer"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        PatternRewriteWalker(FoldPadding()).rewrite_module(op)
+        PatternRewriteWalker(
+            GreedyRewritePatternApplier([FoldPadding(), PositToLevels()])
+        ).rewrite_module(op)
         patterns = GreedyRewritePatternApplier(
             [
                 MoveTowardsLevels(),
+                PoolFalling(),
                 AffineChainToDequantize(),
                 IntegerProduct(),
                 IntegerSum(),
                 IntegerSumPool(),
                 IntegerConcat(),
                 IntegerPad(),
+                IntegerAbs(),
+                IntegerMul(),
             ]
         )
         PatternRewriteWalker(patterns).rewrite_module(op)

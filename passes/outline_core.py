@@ -16,8 +16,8 @@ from xdsl.utils.exceptions import PassFailedException
 from qdialect.activation import ThresholdOp
 from qdialect.calls import CallOp
 from qdialect.chains import data_operand, is_elementwise
-from qdialect.constants import is_constant
-from qdialect.elementwise import AddOp, BatchNormOp, BinaryOp, SubOp
+from qdialect.constants import DecodeOp, is_constant
+from qdialect.elementwise import AddOp, BatchNormOp, BinaryOp, MulOp, SubOp
 from qdialect.location import where
 from qdialect.qnn import Qnn
 from qdialect.shaping import ReshapeOp, TransposeOp
@@ -31,7 +31,7 @@ def _is_integer(op: Operation) -> bool:
     values = [*op.operands, *op.results]
     return (
         type(op) in set(Qnn.operations)
-        and not isinstance(op, CallOp)
+        and not isinstance(op, CallOp | DecodeOp)
         and bool(op.operands)
         and all(
             isinstance(value.type, TensorType) and is_level(element_of(value))
@@ -117,10 +117,10 @@ def _is_step(op: Operation) -> bool:
 def _reason(op: Operation) -> str:
     """What is wrong with a real op between integer layers, and what to do."""
     if isinstance(op, BinaryOp) and data_operand(op) is None:
-        if not isinstance(op, AddOp | SubOp):
+        if not isinstance(op, AddOp | SubOp | MulOp):
             return (
-                "takes two computed tensors; accepted are sums and differences of "
-                "them, and products with constants"
+                "takes two computed tensors; accepted are sums, differences and "
+                "products of them, and quotients by constants"
             )
         return (
             "takes two tensors of real numbers; put a quantiser on each of them and one "
@@ -141,7 +141,10 @@ def _interface(
         for operand in op.operands:
             if is_constant(operand):
                 assert isinstance(operand.owner, Operation)
-                constants[operand.owner] = None
+                # What is decoded is read from constants too.
+                for part in (*operand.owner.operands, operand):
+                    assert isinstance(part.owner, Operation)
+                    constants[part.owner] = None
             elif operand.owner not in inside:
                 arguments[operand] = None
     results: list[SSAValue] = [
@@ -174,7 +177,7 @@ def _outline(function: FuncOp, name: str) -> FuncOp:
     for op in reversed(core):
         op.detach()
         op.erase()
-    for op in constants:
+    for op in reversed(constants):
         if not op.results[0].uses:
             op.detach()
             op.erase()

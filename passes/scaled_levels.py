@@ -11,7 +11,7 @@ from qdialect.constants import constant, constant_array
 from qdialect.data import Array
 from qdialect.elementwise import MulOp, SubOp
 from qdialect.quantisers import DequantizeOp
-from qdialect.scaling import Integers, Scaling, scaling
+from qdialect.scaling import Integers, Scaling, scaling, shifting
 from qdialect.types import (
     element_of,
     integer_type_for,
@@ -45,24 +45,33 @@ class ScaledLevels:
         zero = whole_number(self.zero_point)
         if self.factors is None or zero is None:
             return self
-        levels = _multiplied(self.levels, zero, self.factors, new)
+        levels = multiplied(self.levels, zero, self.factors, new)
         return ScaledLevels(levels, self.scale, np.zeros((), np.float32))
 
 
-def _multiplied(
+def centred(levels: SSAValue, zero: int | Integers, new: list[Operation]) -> SSAValue:
+    """`levels - zero`; ops are appended to `new`."""
+    if not np.any(zero):
+        return levels
+    low, high = value_range(element_of(levels))
+    low, high = low - int(np.max(zero)), high - int(np.min(zero))
+    other = constant(np.array(zero, np.int64))
+    type_ = with_element(tensor_type(levels), integer_type_for(low, high))
+    difference = SubOp(levels, other, type_)
+    new += [other, difference]
+    return difference.out
+
+
+def multiplied(
     levels: SSAValue, zero: int, factors: Integers, new: list[Operation]
 ) -> SSAValue:
     """`(levels - zero) * factors`; ops are appended to `new`."""
+    levels = centred(levels, zero, new)
     low, high = value_range(element_of(levels))
-    if zero != 0:
-        low, high = low - zero, high - zero
-        other = constant(np.array(zero, np.int64))
-        type_ = with_element(tensor_type(levels), integer_type_for(low, high))
-        centred = SubOp(levels, other, type_)
-        new += [other, centred]
-        levels = centred.out
-    most = int(factors.max())
-    element = integer_type_for(min(low * most, 0), max(high * most, 0))
+    corners = [
+        end * int(f) for end in (low, high) for f in (factors.min(), factors.max())
+    ]
+    element = integer_type_for(min(*corners, 0), max(*corners, 0))
     constants = constant(factors)
     product = MulOp(levels, constants, with_element(tensor_type(levels), element))
     new += [constants, product]
@@ -95,11 +104,60 @@ def scaled_levels(value: SSAValue) -> ScaledLevels | None:
     return ScaledLevels(op.input, scale, zero, factors)
 
 
+@dataclass(frozen=True)
+class Summand:
+    """An operand of a sum as `(levels - zero_point) * scale + constant`.
+
+    Attributes:
+        levels: a tensor of levels.
+        scale: float32, of either sign; broadcasts against the levels.
+        zero_point: whole numbers that do.
+        constant: float32, likewise: a bias.
+        factors: whole numbers of the levels, or None for ones.
+    """
+
+    levels: SSAValue
+    scale: Array
+    zero_point: Integers
+    constant: Array
+    factors: Integers | None = None
+
+    def without_factors(self, new: list[Operation]) -> Summand:
+        """The same value without factors; ops that multiply are appended to `new`."""
+        if self.factors is None:
+            return self
+        zero = int(self.zero_point.item())
+        levels = multiplied(self.levels, zero, self.factors, new)
+        return Summand(levels, self.scale, np.zeros((), np.int64), self.constant)
+
+
+def summand(value: SSAValue) -> Summand | None:
+    """As `scaled_levels`, of constant scale, where a constant may have been added."""
+    constant = np.zeros((), np.float32)
+    if (step := shifting(value.owner)) is not None:
+        value, constant = step.data, step.number
+    found = scaled_levels(value)
+    if found is None or found.scale is None:
+        return None
+    zero = whole_numbers(found.zero_point)
+    if zero is None:
+        return None
+    return Summand(found.levels, found.scale, zero, constant, found.factors)
+
+
 def whole_number(array: Array | None) -> int | None:
     """A zero point as one integer, or None where it is none."""
     if array is None or array.size != 1 or not np.isfinite(array.item()):
         return None
     return int(array.item()) if array.item() == round(array.item()) else None
+
+
+def whole_numbers(array: Array | None) -> Integers | None:
+    """Zero points as integers, one or one a channel, or None where they are none."""
+    if array is None or not np.isfinite(array).all():
+        return None
+    whole = array.astype(np.int64)
+    return whole if bool((whole == array).all()) else None
 
 
 @dataclass(frozen=True)
@@ -120,7 +178,7 @@ class UniformLevels:
         """The same value without factors; ops that multiply are appended to `new`."""
         if self.factors is None:
             return self
-        levels = _multiplied(self.levels, self.zero_point, self.factors, new)
+        levels = multiplied(self.levels, self.zero_point, self.factors, new)
         return UniformLevels(levels, self.scale, 0)
 
 

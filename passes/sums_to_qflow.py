@@ -1,4 +1,4 @@
-"""Sums, differences and products of tensors as units.
+"""Sums, differences, products and absolute values of tensors as units.
 
 What is affine in its operands becomes one unit, its constants the unit's factors and bias.
 """
@@ -22,7 +22,7 @@ from passes.stream_conversion import (
 )
 from qdialect import qflow
 from qdialect.constants import constant_array, is_constant
-from qdialect.elementwise import AddOp, BinaryOp, MulOp, SubOp
+from qdialect.elementwise import AbsOp, AddOp, BinaryOp, MulOp, SubOp
 from qdialect.types import element_of, is_level, shape_of
 
 Integers = npt.NDArray[np.int64]
@@ -60,11 +60,17 @@ _ZERO = np.zeros((), np.int64)
 
 
 def convert_sum_op(conversion: Conversion, op: Operation) -> bool:
-    """Put the unit of a sum, difference or product in front of it; whether it is one.
+    """Put the unit of a sum, product or magnitude in front of it; whether it is one.
 
     Raises:
         PassFailedException: no unit computes it.
     """
+    if isinstance(op, AbsOp):
+        expect_integer(op, op.out, "lower-to-integer")
+        type_ = stream_in(element_of(op.out), shape_of(op.out))
+        unit = qflow.AbsOp(conversion.stream(op, op.input), type_)
+        conversion.streams[op.out] = conversion.unit(op, unit)
+        return True
     if not isinstance(op, AddOp | SubOp | MulOp):
         return False
     expect_integer(op, op.out, "lower-to-integer")

@@ -13,12 +13,12 @@ from xdsl.pattern_rewriter import (
 )
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from passes.scaled_levels import scaled_levels
+from passes.scaled_levels import scaled_levels, summand
 from qdialect.chains import chain_to, data_operand, direction, is_elementwise
 from qdialect.constants import constant, constant_array, is_constant
 from qdialect.convolution import ConvOp
 from qdialect.data import Array
-from qdialect.elementwise import AddOp, SubOp
+from qdialect.elementwise import AddOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.quantisers import DequantizeOp
@@ -106,6 +106,11 @@ def pools_alike(op: MaxPoolOp, source: Operation) -> bool:
     signs = direction(source)
     if signs is None or not bool((signs > 0).all()):
         return False
+    return is_alike_at_all_places(op, source)
+
+
+def is_alike_at_all_places(op: MaxPoolOp, source: Operation) -> bool:
+    """Whether the constants of `source` tell channels of the pooled map apart at most."""
     rank = len(shape_of(op.out))
     channel = rank - 1 if op.is_channels_last else 1
     data = data_operand(source)
@@ -167,15 +172,17 @@ class AffineChainToDequantize(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(
         self,
-        op: MatMulOp | ConvOp | SumPoolOp | AddOp | SubOp | ConcatOp | PadOp,
+        op: MatMulOp | ConvOp | SumPoolOp | AddOp | SubOp | MulOp | ConcatOp | PadOp,
         rewriter: PatternRewriter,
         /,
     ) -> None:
         if not is_real(element_of(op.out)):
             return
-        if isinstance(op, AddOp | SubOp) and any(map(is_constant, op.operands)):
+        if isinstance(op, AddOp | SubOp | MulOp) and any(map(is_constant, op.operands)):
             return
         for index, operand in enumerate(op.operands):
+            if isinstance(op, AddOp | SubOp) and summand(operand) is not None:
+                continue
             new = _as_dequantised(operand)
             if new is None:
                 continue

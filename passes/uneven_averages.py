@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -13,7 +14,9 @@ from xdsl.utils.exceptions import PassFailedException
 from passes.chain_domain import ChainDomain, level_counts
 from passes.scaled_levels import ScaledLevels, scaled_levels, whole_number
 from qdialect.chains import Chain
+from qdialect.constants import constant
 from qdialect.location import where
+from qdialect.quantisers import DequantizeOp
 from qdialect.ranges import reachable_values
 from qdialect.scaling import scaling
 from qdialect.steps import Steps, steps_of_table
@@ -87,10 +90,35 @@ class UnevenAverage:
             )
         return steps
 
+    def on_products(self, new: list[Operation]) -> Chain:
+        """A chain of the products, dequantised once, that ends as this one does.
+
+        What float32 rounds on the way is rounded once in it. Ops that give the products
+        and the constants are appended to `new`.
+        """
+        ops = self.domain.chain.ops
+        (index,) = _divisions(ops)
+        products = self.levels.without_factors(new)
+        assert products.scale is not None
+        scale = constant(products.scale)
+        zero = constant(np.zeros((), np.float32))
+        value = DequantizeOp(products.levels, scale, zero, ops[index].results[0].type)
+        new += [scale, zero]
+        return Chain(products.levels, (value, *ops[index + 1 :]))
+
     def multiplied(self, new: list[Operation]) -> ChainDomain:
         """The domain on the products; the ops that give them are appended to `new`."""
         levels = self.levels.without_factors(new).levels
         return replace(self.domain, chain=Chain(levels, self.domain.chain.ops))
+
+
+def _divisions(ops: Sequence[Operation]) -> list[int]:
+    """Where a chain divides by unequal counts."""
+    return [
+        index
+        for index, op in enumerate(ops)
+        if (step := scaling(op)) is not None and step.factors is not None
+    ]
 
 
 def uneven_average(chain: Chain) -> UnevenAverage | None:
@@ -98,11 +126,7 @@ def uneven_average(chain: Chain) -> UnevenAverage | None:
 
     Every other parameter of the chain may vary along one axis, where the counts do not.
     """
-    divisions = [
-        index
-        for index, op in enumerate(chain.ops)
-        if (step := scaling(op)) is not None and step.factors is not None
-    ]
+    divisions = _divisions(chain.ops)
     if chain.reshapes or len(divisions) != 1:
         return None
     levels = scaled_levels(chain.ops[divisions[0]].results[0])

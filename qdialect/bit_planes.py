@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdialect.data import Array
-from qdialect.packed import PackedType
+from qdialect.packed import OddType, PackedType, SignMagnitudeType
 from qdialect.popcount import plane_factors
 from qdialect.semantics import storage_dtype
 from qdialect.types import BipolarType, TernaryType
@@ -18,6 +18,13 @@ def _bits_of(levels: Array, type_: PackedType) -> Array:
             return (levels > 0)[..., np.newaxis, :]
         case TernaryType():
             return np.stack((levels != 0, levels > 0), axis=-2)
+        case OddType():
+            codes = (levels.astype(np.int64) + (1 << type_.planes) - 1) >> 1
+            return np.stack([(codes >> i) & 1 for i in range(type_.planes)], axis=-2)
+        case SignMagnitudeType():
+            sizes = np.abs(levels.astype(np.int64))
+            bits = [(sizes >> i) & 1 for i in range(type_.planes - 1)]
+            return np.stack([*bits, levels > 0], axis=-2)
         case _:
             wide = levels.astype(np.int64)
             return np.stack([(wide >> i) & 1 for i in range(type_.planes)], axis=-2)
@@ -58,7 +65,15 @@ def unpack_words(storage: Array, type_: PackedType) -> Array:
     columns = type_.tensor.get_shape()[-1]
     bits = np.unpackbits(octets, axis=-1, bitorder="little", count=columns)
     element = type_.tensor.element_type
+    if isinstance(element, SignMagnitudeType):
+        sizes = 1 << np.arange(element.bits.data, dtype=np.int64)[:, np.newaxis]
+        sign = 2 * bits[..., -1, :].astype(np.int64) - 1
+        return (bits[..., :-1, :] * sizes).sum(axis=-2) * sign
     constant, factors = plane_factors(element)
     weights = np.array(factors, np.int64)[:, np.newaxis]
     levels = (bits * weights).sum(axis=-2) + constant
-    return levels.astype(storage_dtype(element))
+    return (
+        levels
+        if isinstance(element, OddType)
+        else levels.astype(storage_dtype(element))
+    )

@@ -20,6 +20,7 @@ from qdialect.data import Array
 from qdialect.quantisers import DequantizeOp, QuantizeOp, SignOp
 from qdialect.semantics import Levels, evaluate
 from qdialect.shaping import ReshapeOp
+from qdialect.smooth import EluOp, PReluOp
 from qdialect.types import element_of, is_level, shape_of
 
 _CHAIN_OPS = (
@@ -28,6 +29,7 @@ _CHAIN_OPS = (
     ew.HardTanhOp,
     ew.LeakyReluOp,
     ew.HardSigmoidOp,
+    EluOp,
     ew.BatchNormOp,
     DequantizeOp,
     QuantizeOp,
@@ -183,6 +185,8 @@ def direction(op: Operation) -> Signs | None:
             return -rising
         case ew.LeakyReluOp():
             return rising if op.slope.value.data >= 0 else None
+        case PReluOp():
+            return rising if (_constant(op.rhs) >= 0).all() else None
         case ew.HardSigmoidOp():
             return rising if op.alpha.value.data >= 0 else -rising
         case ew.BatchNormOp():

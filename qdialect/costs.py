@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from xdsl.ir import Operation
 
 from qdialect import qflow
 from qdialect.constants import constant_array
-from qdialect.data import Array
 from qdialect.map_costs import map_cost
 from qdialect.memory_costs import (
     LUT_DEPTH_WORDS,
@@ -24,21 +24,32 @@ from qdialect.memory_costs import (
     ram_cost,
     rom_cost,
 )
-from qdialect.pipelines import Store, sliding_store, stages_of
+from qdialect.pipelines import Store, executed_steps, sliding_store, stages_of
+from qdialect.products import product_form
 from qdialect.raster import Raster
 from qdialect.streams import StreamType, stream_type
 from qdialect.types import (
     element_of,
-    integer_type_for,
     shape_of,
     value_range,
     width_bits,
 )
 
-_LUTS_PER_BIT_PRODUCT = 1.5
-_LUTS_PER_GATED_PRODUCT = 2.0
 _CONTROL_LUTS = 20.0
 _STORE_LUTS = 50.0
+_SKIP_LUTS = 30.0
+
+
+class ZeroSkip(NamedTuple):
+    """How a matrix-vector unit skips zeros.
+
+    Attributes:
+        together: lanes that come from the same slice.
+        steps: slices that are made for a pixel.
+    """
+
+    together: int
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ class MvuCosts:
         steps: thresholds of a row, 0 where there are none.
         product_luts: LUTs of a product with its share of the adder tree.
         weight_bits: stored bits of a weight.
+        dsps: multipliers of a product.
         groups: vectors of a pixel.
         places: sets of biases.
     """
@@ -64,6 +76,7 @@ class MvuCosts:
     steps: int
     product_luts: float
     weight_bits: int
+    dsps: int
     groups: int
     places: int
 
@@ -74,32 +87,64 @@ class MvuCosts:
         weights = constant_array(op.weights)
         if weights is None or not weights.size:
             weights = np.array(value_range(element_of(op.weights)))
-        product_luts, weight_bits = product_cost(input_bits, weights)
+        form = product_form(input_bits, weights)
         return MvuCosts(
             columns=stream_type(op.input).elements,
             rows=stream_type(op.out).elements,
             input_bits=input_bits,
             sum_bits=width_bits(op.accumulator),
             steps=0 if op.thresholds is None else shape_of(op.thresholds)[1],
-            product_luts=product_luts,
-            weight_bits=weight_bits,
+            product_luts=form.luts,
+            weight_bits=form.weight_bits,
+            dsps=form.dsps,
             groups=op.group_count,
             places=_place_count(op),
         )
 
-    def at(self, pe: int, simd: int) -> Cost:
-        """The cost of the unit with PE rows and SIMD columns at once."""
+    def at(self, pe: int, simd: int, skip: ZeroSkip | None = None) -> Cost:
+        """The cost of the unit with PE rows and SIMD columns at once.
+
+        Args:
+            pe: PE.
+            simd: SIMD.
+            skip: how zeros are skipped, if they are.
+        """
         synapse_fold, neuron_fold = -(-self.columns // simd), -(-self.rows // pe)
-        cost = Cost(_CONTROL_LUTS + pe * (simd * self.product_luts + self.sum_bits))
+        luts = _CONTROL_LUTS + pe * (simd * self.product_luts + self.sum_bits)
+        cost = Cost(luts, dsps=pe * simd * self.dsps)
         word_bits = pe * simd * self.weight_bits
         beats = self.groups * neuron_fold
-        cost += rom_cost(synapse_fold * beats, word_bits, counted=True)
-        if neuron_fold > 1:
-            cost += ram_cost(synapse_fold, simd * self.input_bits)
+        if skip is not None:
+            cost += rom_cost(skip.steps, word_bits, counted=True)
+            cost += _skip_cost(skip, self.groups * synapse_fold, simd, self.input_bits)
+        else:
+            cost += rom_cost(synapse_fold * beats, word_bits, counted=True)
+            if neuron_fold > 1:
+                cost += ram_cost(synapse_fold, simd * self.input_bits)
         cost += _places_cost(self.places, beats, pe * self.sum_bits)
         if self.steps == 0:
             return cost
         return cost + _activation_cost(self.steps, self.sum_bits, pe, beats)
+
+
+def _skip_cost(skip: ZeroSkip, in_beats: int, simd: int, input_bits: int) -> Cost:
+    """Two pixels in memories, and another one of what to read."""
+    place_bits = (in_beats - 1).bit_length()
+    words, whole = (1 << place_bits) + in_beats, simd // skip.together
+    share = _narrow_ram_cost(words, skip.together * input_bits)
+    rest = _narrow_ram_cost(words, simd % skip.together * input_bits)
+    memory = Cost(whole * share.luts, whole * share.block_rams) + rest
+    shares = -(-simd // skip.together)
+    reads = rom_cost(skip.steps, shares * place_bits + 1, counted=True)
+    return Cost(_SKIP_LUTS) + memory + reads
+
+
+def _narrow_ram_cost(depth_words: int, word_bits: int) -> Cost:
+    """A memory that is written and read, of few bits: a RAM64M has three of them."""
+    if not fits_luts(depth_words, word_bits):
+        return ram_cost(depth_words, word_bits)
+    luts = min(2 * word_bits, 4 * -(-word_bits // 3))
+    return Cost(luts * float(-(-depth_words // LUT_DEPTH_WORDS)))
 
 
 def _vvu_cost(op: qflow.VvuOp) -> Cost:
@@ -108,13 +153,14 @@ def _vvu_cost(op: qflow.VvuOp) -> Cost:
     weights = constant_array(op.weights)
     if weights is None:
         weights = np.array(value_range(element_of(op.weights)))
-    product_luts, weight_bits = product_cost(source.element_bits, weights)
+    form = product_form(source.element_bits, weights)
     taps, sum_bits = shape_of(op.weights)[1], width_bits(op.accumulator)
     lanes, beats = source.lanes, source.beats
     store = sliding_store(op.window, source, taps)
-    cost = Cost(2 * _CONTROL_LUTS + lanes * (product_luts + sum_bits))
+    luts = 2 * _CONTROL_LUTS + lanes * (form.luts + sum_bits)
+    cost = Cost(luts, dsps=lanes * form.dsps)
     cost += ram_cost(store.capacity * store.in_beats, source.beat_bits)
-    cost += rom_cost(taps * beats, lanes * weight_bits, counted=True)
+    cost += rom_cost(taps * beats, lanes * form.weight_bits, counted=True)
     cost += _places_cost(_place_count(op), beats, lanes * sum_bits)
     if op.thresholds is None:
         return cost
@@ -133,17 +179,6 @@ def _places_cost(places: int, beats: int, word_bits: int) -> Cost:
     return Cost(1.5 * _CONTROL_LUTS) + rom_cost(
         places * beats, word_bits, counted=False
     )
-
-
-def product_cost(input_bits: int, weights: Array) -> tuple[float, int]:
-    """LUTs of a product with its share of the adder tree, and bits of a weight."""
-    low, high = int(weights.min()), int(weights.max())
-    if low == -1 and high <= 1:
-        zeros = bool((weights == 0).any())
-        each = _LUTS_PER_GATED_PRODUCT if zeros else _LUTS_PER_BIT_PRODUCT
-        return input_bits * each, 2 if zeros else 1
-    bits = width_bits(integer_type_for(low, high))
-    return input_bits * bits * _LUTS_PER_BIT_PRODUCT, bits
 
 
 def _activation_cost(steps: int, value_bits: int, lanes: int, beats: int) -> Cost:
@@ -169,6 +204,9 @@ def lanes_cost(op: Operation, lanes: int) -> Cost:
     match op:
         case qflow.ThresholdOp():
             beats = -(-stream_type(op.input).elements // lanes)
+            thresholds = constant_array(op.thresholds)
+            if thresholds is not None and bool((thresholds == thresholds[:1]).all()):
+                beats = 1  # channels that are alike share a memory
             steps = shape_of(op.thresholds)[1]
             bits = stream_type(op.input).element_bits
             return _activation_cost(steps, bits, lanes, beats)
@@ -238,7 +276,10 @@ def unit_cost(op: Operation) -> Cost:
     """The cost of a unit as it is folded now."""
     match op:
         case qflow.MvuOp():
-            return MvuCosts.of(op).at(op.pe, op.simd)
+            skip = None
+            if op.skips_zeros:
+                skip = ZeroSkip(op.skip_lanes, sum(executed_steps(op)))
+            return MvuCosts.of(op).at(op.pe, op.simd, skip)
         case qflow.VvuOp():
             return _vvu_cost(op)
         case qflow.SwuOp() if op.is_parallel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import gcd
+from math import gcd, prod
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -15,6 +15,7 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
+from qdialect.posit import PositType, posit_codes, posit_values
 from qdialect.types import (
     AnyTensor,
     BipolarType,
@@ -58,12 +59,13 @@ class TensorDataAttr(ParametrizedAttribute):
 
     Element `i` in row-major order takes the bits `[i * w, (i + 1) * w)` of the bytes,
     little-endian, where `w` is the width of the element type: a bipolar tensor takes a
-    bit an element. Printed as `#qnn.data<tensor<2xsi8>, [1, -1]>`, or with the bytes as
-    a hex string where there are many elements.
+    bit an element, and one of posits their codes. Printed as
+    `#qnn.data<tensor<2xsi8>, [1, -1]>`, or with the bytes as a hex string where there
+    are many elements.
 
     Raises:
-        VerifyException: the bytes are not as many as the type needs, or the type has
-            an unknown dimension or an element type that `qnn` lacks.
+        VerifyException: the bytes are not as many as the type needs, the type has an
+            unknown dimension or an element type that `qnn` lacks, or a posit is NaR.
     """
 
     name = "qnn.data"
@@ -97,7 +99,9 @@ class TensorDataAttr(ParametrizedAttribute):
             printer.print_attribute(self.type)
             printer.print_string(", ")
             if self.size <= MAX_PRINTED_ELEMENTS and self._prints_as_decimals():
-                printer.print_string(f"[{', '.join(map(_text, self.flat()))}]")
+                is_double = isinstance(self.type.element_type, PositType)
+                texts = [_text(value, is_double=is_double) for value in self.flat()]
+                printer.print_string(f"[{', '.join(texts)}]")
             else:
                 printer.print_string(f'"{self.raw.data.hex()}"')
 
@@ -157,12 +161,13 @@ class TensorDataAttr(ParametrizedAttribute):
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     def to_numpy(self) -> Array:
         """The values, in the shape of the type, in the narrowest dtype that fits.
 
-        Elements wider than 64 bits have no dtype: use `words`.
+        Those of posits are float64 numbers, exactly; `words` are their codes. Elements
+        wider than 64 bits have no dtype: use `words`.
         """
         return decode(self.type, self.raw.data)
 
@@ -186,16 +191,23 @@ class TensorDataAttr(ParametrizedAttribute):
         if any(extent < 0 for extent in self.type.get_shape()):
             raise VerifyException(f"constant of type {self.type} has an unknown extent")
         element = self.type.element_type
-        if not (is_level(element) or isinstance(element, Float32Type | Float64Type)):
+        if not (
+            is_level(element) or is_real(element) or isinstance(element, PositType)
+        ):
             raise VerifyException(
                 f"constant of type {self.type}: the element type must be "
-                "!qnn.bipolar, !qnn.ternary, siN, uiN, f32 or f64"
+                "!qnn.bipolar, !qnn.ternary, siN, uiN, f32, f64 or !qnn.posit<n,es>"
             )
         needed = (self.size * width_bits(element) + 7) // 8
         if len(self.raw.data) != needed:
             raise VerifyException(
                 f"constant of type {self.type} needs {needed} bytes, "
                 f"got {len(self.raw.data)}"
+            )
+        if isinstance(element, PositType) and bool(np.isnan(self.to_numpy()).any()):
+            raise VerifyException(
+                f"constant of type {self.type}: code {element.not_a_real:#x} is NaR, "
+                "not a real number"
             )
 
 
@@ -213,11 +225,12 @@ def _parse_hex(parser: AttrParser) -> bytes:
         parser.raise_error("expected an even number of hex digits", position)
 
 
-def _text(value: int | float) -> str:
+def _text(value: int | float, *, is_double: bool) -> str:
     """Shortest decimal that reads back as the same number."""
     if isinstance(value, int):
         return str(value)
-    text = repr(float(str(np.float32(value)))) if _is_f32(value) else repr(value)
+    shortens = _is_f32(value) and not is_double
+    text = repr(float(str(np.float32(value)))) if shortens else repr(value)
     mantissa, exponent, power = text.partition("e")
     # MLIR's float literals need a decimal point.
     return (mantissa if "." in mantissa else mantissa + ".0") + exponent + power
@@ -228,10 +241,10 @@ def _is_f32(value: float) -> bool:
 
 
 def _from_list(type_: AnyTensor, values: Sequence[int | float]) -> Array:
-    count = int(np.prod(type_.get_shape(), dtype=np.int64))
+    count = prod(type_.get_shape())
     if len(values) != count:
         raise ValueError(f"{type_} has {count} elements, got {len(values)}")
-    if is_real(type_.element_type):
+    if is_real(type_.element_type) or isinstance(type_.element_type, PositType):
         return np.array(values, np.float64).reshape(type_.get_shape())
     for value in values:
         if not isinstance(value, int):
@@ -251,6 +264,9 @@ def encode(type_: AnyTensor, array: Array) -> bytes:
             return array.astype("<f4").tobytes()
         case Float64Type():
             return array.astype("<f8").tobytes()
+        case PositType():
+            codes: AnyTensor = TensorType(unsigned(element.n), array.shape)
+            return encode(codes, _codes_of(array, element))
         case _:
             pass
     low, high = value_range(element)
@@ -276,6 +292,15 @@ def encode(type_: AnyTensor, array: Array) -> bytes:
     return np.packbits(bits.ravel(), bitorder="little").tobytes()
 
 
+def _codes_of(array: Array, element: PositType) -> Array:
+    """The codes of numbers that are posits."""
+    codes = posit_codes(array, element)
+    wrong = posit_values(codes, element) != array.astype(np.float64)
+    if bool(wrong.any()):
+        raise ValueError(f"{float(array[wrong].flat[0])!r} is not a value of {element}")
+    return codes
+
+
 def decode(type_: AnyTensor, raw: bytes) -> Array:
     """The array whose raw bytes as `type_` are `raw`."""
     element = type_.element_type
@@ -285,11 +310,14 @@ def decode(type_: AnyTensor, raw: bytes) -> Array:
             return np.frombuffer(raw, "<f4").reshape(shape)
         case Float64Type():
             return np.frombuffer(raw, "<f8").reshape(shape)
+        case PositType():
+            codes = decode(TensorType(unsigned(element.n), shape), raw)
+            return posit_values(codes, element)
         case _:
             pass
     width = width_bits(element)
     sign = is_signed(element)
-    count = int(np.prod(shape, dtype=np.int64))
+    count = prod(shape)
     if isinstance(element, BipolarType):
         bits = np.unpackbits(
             np.frombuffer(raw, np.uint8), count=count, bitorder="little"

@@ -29,7 +29,7 @@ from qdialect.checks import (
     expect_same_shape,
     expect_shape,
 )
-from qdialect.types import F32, shape_of
+from qdialect.types import F32, element_of, is_real, shape_of, value_range
 
 
 def f32_attr(value: float) -> FloatAttr[Float32Type]:
@@ -149,9 +149,27 @@ class TanhOp(UnaryOp):
 
 @irdl_op_definition
 class AbsOp(UnaryOp):
-    """out = |input|. Source: ONNX `Abs`."""
+    """out = |input|, of real numbers or of integers. Source: ONNX `Abs`.
+
+    On integers the result is exact; its type must hold it.
+
+    Raises:
+        VerifyException: a magnitude of the input's type does not fit that of `out`.
+    """
 
     name = "qnn.abs"
+
+    def verify_(self) -> None:
+        expect_same_kind(self, ("input", "out"), self.input, self.out)
+        expect_same_shape(self, self.input, self.out)
+        if is_real(element_of(self.out)):
+            return
+        most = max(map(abs, value_range(element_of(self.input))))
+        if most > value_range(element_of(self.out))[1]:
+            raise VerifyException(
+                f"qnn.abs: {most}, a magnitude of {element_of(self.input)}, does not "
+                f"fit `out` of {element_of(self.out)}"
+            )
 
 
 @irdl_op_definition

@@ -26,6 +26,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from qdialect.checks import expect_level, expect_shape
+from qdialect.constants import is_constant
 from qdialect.flow_units import (
     UnitOp,
     expect_activation,
@@ -36,7 +37,7 @@ from qdialect.flow_units import (
     window_properties,
 )
 from qdialect.streams import StreamType, stream_type
-from qdialect.types import is_level, shape_of
+from qdialect.types import BipolarType, element_of, is_level, shape_of
 from qdialect.windows import Window, i64_array, numbers
 
 
@@ -168,16 +169,26 @@ class MvuOp(ProductOp):
     | `input`      | operand          | [.., MW] | activation                  |
     | `weights`    | operand          | [MH, MW] | weight                      |
     | `groups`     | optional prop.   | -        | -                           |
+    | `zero_skip`  | optional prop.   | -        | -                           |
     | `out`        | result           | [.., MH] | level, or accumulator       |
 
     The others are those of `ProductOp`. With `groups` G, the weights are [G * MH, MW],
     the input [.., G, MW] and the result [.., G, MH]: vector g is multiplied by rows
     g * MH to (g + 1) * MH - 1, and bias, thresholds and falling have G * MH rows.
 
+    With `zero_skip` Z, in [1, SIMD], zeros take no cycle. Columns of a slice go together
+    by Z; of those of a beat of rows only the ones are read that meet a weight other than
+    0, each in the first cycle in which its lanes are free. So a beat of rows takes as many
+    cycles as the most of such columns that fall on the same lanes, but one at least; with
+    Z = SIMD, as many as it has blocks of PE x SIMD weights that are not all 0. A pixel
+    takes max(G * SF, the sum of them). It is stored whole, while the one before it is
+    multiplied. The weights must be a constant, and of a type with a 0.
+
     Raises:
         VerifyException: shapes do not agree, or levels do not fit.
 
-    Source: Umuroglu et al. 2017, arXiv:1612.07119 (MVTU).
+    Source: Umuroglu et al. 2017, arXiv:1612.07119 (MVTU); for zeros that take no time, Han
+    et al. 2016, arXiv:1602.01528 (EIE), where each row finds its own.
     """
 
     name = "qflow.mvu"
@@ -188,12 +199,13 @@ class MvuOp(ProductOp):
     thresholds = opt_operand_def()
     falling = opt_operand_def()
     groups = opt_prop_def(IntegerAttr[I64])
+    zero_skip = opt_prop_def(IntegerAttr[I64])
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
     assembly_format = (
-        "$input `,` $weights (`groups` $groups^)? (`bias` $bias^ `:` type($bias))? "
-        "(`rows` $row_places^)? (`columns` $column_places^)? "
-        "(`thresholds` $thresholds^ `:` type($thresholds))? "
+        "$input `,` $weights (`groups` $groups^)? (`zero_skip` $zero_skip^)? "
+        "(`bias` $bias^ `:` type($bias))? (`rows` $row_places^)? "
+        "(`columns` $column_places^)? (`thresholds` $thresholds^ `:` type($thresholds))? "
         "(`falling` $falling^ `:` type($falling))? `accumulator` $accumulator `offset` "
         "$offset attr-dict `:` type($input) `,` type($weights) `->` type($out)"
     )
@@ -212,6 +224,7 @@ class MvuOp(ProductOp):
         falling: SSAValue | Operation | None = None,
         offset: int = 0,
         groups: int = 1,
+        zero_skip: int = 0,
     ):
         super().__init__(
             operands=[
@@ -222,6 +235,7 @@ class MvuOp(ProductOp):
             properties={
                 **_properties(accumulator, offset, row_places, column_places),
                 "groups": None if groups == 1 else IntegerAttr(groups, i64),
+                "zero_skip": IntegerAttr(zero_skip, i64) if zero_skip else None,
             },
             result_types=[out],
         )
@@ -230,6 +244,25 @@ class MvuOp(ProductOp):
     def group_count(self) -> int:
         """`groups` as a Python number."""
         return 1 if self.groups is None else self.groups.value.data
+
+    @property
+    def skips_zeros(self) -> bool:
+        """Whether weights of 0 may take no cycle."""
+        return self.zero_skip is not None
+
+    @property
+    def skip_lanes(self) -> int:
+        """`zero_skip` as a Python number, 0 where zeros are not skipped."""
+        return 0 if self.zero_skip is None else self.zero_skip.value.data
+
+    @property
+    def zero_skip_obstacle(self) -> str | None:
+        """Why zeros cannot be skipped; None where they can."""
+        if not is_constant(self.weights):
+            return "needs constant weights: what is skipped follows from their values"
+        if isinstance(element_of(self.weights), BipolarType):
+            return "needs weights that can be 0, got !qnn.bipolar"
+        return None
 
     @property
     def simd(self) -> int:
@@ -264,7 +297,18 @@ class MvuOp(ProductOp):
                 f"qflow.mvu: `input` must carry {groups} vectors a pixel, one a group, "
                 f"got {list(source.tensor.get_shape())}"
             )
+        if self.skips_zeros:
+            self._verify_zero_skip()
         self.verify_product(rows)
+
+    def _verify_zero_skip(self) -> None:
+        if obstacle := self.zero_skip_obstacle:
+            raise VerifyException(f"qflow.mvu: `zero_skip` {obstacle}")
+        if not 1 <= self.skip_lanes <= self.simd:
+            raise VerifyException(
+                f"qflow.mvu: `zero_skip` must be in [1, {self.simd}], the lanes of "
+                f"`input` that go together, got {self.skip_lanes}"
+            )
 
 
 @irdl_op_definition

@@ -1,12 +1,31 @@
 """Where an operation comes from, in words for messages."""
 
+import re
+
 from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, FusedLoc, NameLoc
 from xdsl.ir import Attribute, Operation
+
+# Files are called after units, and file systems take names of 255 characters.
+_MAX_NAME = 40
 
 
 def source_name(op: Operation) -> str | None:
     """Name of the node of the source model that `op` was made from, if known."""
     return _name(op.location)
+
+
+def shortened(name: str) -> str:
+    """A name of at most 40 characters: what comes last tells most.
+
+    Of a name that lists fused nodes, `a;b`, the last one; of a longer one its end.
+    """
+    if len(name) > _MAX_NAME:
+        name = name.rpartition(";")[2]
+    if len(name) > _MAX_NAME:
+        end = name[-_MAX_NAME - 1 :]
+        separator = re.search(r"[^A-Za-z0-9]", end)
+        name = end[separator.end() :] if separator else end[1:]
+    return name
 
 
 def _name(location: Attribute) -> str | None:

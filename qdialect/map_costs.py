@@ -13,9 +13,9 @@ from qdialect.map_timing import (
     by_beats,
     concat_chunks,
     in_blocks,
-    is_power_of_two,
     map_extents,
     pool_window,
+    signed_powers,
 )
 from qdialect.memory_costs import Cost, ram_cost, rom_cost
 from qdialect.streams import stream_type
@@ -28,6 +28,7 @@ _LUTS_PER_OR_BIT = 0.5
 _LUTS_PER_ADDED_BIT = 1.2
 _LUTS_PER_PRODUCT_BIT = 1.35
 _LUTS_PER_SCALED_BIT = 1.2
+_LUTS_PER_SIGN_BIT = 1.0
 
 
 def map_cost(op: Operation, lanes: int) -> Cost:
@@ -48,6 +49,8 @@ def map_cost(op: Operation, lanes: int) -> Cost:
             return Cost(_CONTROL_LUTS + 0.5 * bits * (operands - 1))
         case qflow.AddOp():
             return _sum_cost(op, lanes)
+        case qflow.AbsOp():
+            return Cost(lanes * stream_type(op.input).element_bits * _LUTS_PER_SIGN_BIT)
         case qflow.MulOp():
             operands = stream_type(op.lhs), stream_type(op.rhs)
             bits = prod(stream.element_bits for stream in operands)
@@ -75,8 +78,9 @@ def _sum_cost(op: qflow.AddOp, lanes: int) -> Cost:
         bits = stream_type(value).element_bits
         if varies[i].any():
             luts += lanes * bits * most[i] * _LUTS_PER_PRODUCT_BIT
-        elif not all(map(is_power_of_two, factors[i].flatten().tolist())):
-            luts += lanes * bits * _LUTS_PER_SCALED_BIT
+        else:
+            adders = max(len(signed_powers(int(f))) for f in factors[i].flat) - 1
+            luts += lanes * bits * _LUTS_PER_SCALED_BIT * max(adders, 0)
     return cost + Cost(_CONTROL_LUTS / 2 + luts)
 
 

@@ -139,6 +139,24 @@ def by_beats(channels: Array, lanes: int) -> Array:
     return channels[..., places].reshape(*channels.shape[:-1], beats, lanes)
 
 
+def signed_powers(factor: int) -> list[tuple[int, bool]]:
+    """The fewest powers of two that add up to a factor: exponent, negative?
+
+    >>> signed_powers(7)
+    [(0, True), (3, False)]
+    """
+    found: list[tuple[int, bool]] = []
+    rest, exponent = abs(factor), 0
+    while rest:
+        if rest & 1:
+            # 3 ends in two ones: it is 4 - 1.
+            digit = 2 - (rest & 3)
+            found.append((exponent, (digit < 0) != (factor < 0)))
+            rest -= digit
+        rest, exponent = rest >> 1, exponent + 1
+    return found
+
+
 def sum_stages(factors: Array, bias: Array, lanes: int) -> tuple[bool, bool, int]:
     """Stages of a weighted sum: constants from memory?, products?, registered levels.
 
@@ -269,6 +287,8 @@ def map_pipeline(op: Operation) -> Pipeline:
             )
         case qflow.AddOp():
             return _beat_by_beat(op.inputs, _sum_latency(op))
+        case qflow.AbsOp():
+            return _beat_by_beat((op.input,), 1)
         case qflow.MulOp():
             latency = product_stages(stream_type(op.lhs), stream_type(op.rhs))
             return _beat_by_beat((op.lhs, op.rhs), latency)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qdialect.products import LUTS_PER_DSP
+
 LUTS_PER_BLOCK_RAM = 30
 """What a block RAM of 18 kbit counts for when foldings are compared: little, since the
 weights are the same however they are folded, but not nothing."""
@@ -27,18 +29,25 @@ class Cost:
     Attributes:
         luts: 6-input look-up tables, memories in LUTs included.
         block_rams: block RAMs of 18 kbit.
+        dsps: multipliers.
     """
 
     luts: float = 0.0
     block_rams: int = 0
+    dsps: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.luts + other.luts, self.block_rams + other.block_rams)
+        return Cost(
+            self.luts + other.luts,
+            self.block_rams + other.block_rams,
+            self.dsps + other.dsps,
+        )
 
     @property
     def weight(self) -> float:
         """One number to compare foldings by."""
-        return self.luts + LUTS_PER_BLOCK_RAM * self.block_rams
+        rams = LUTS_PER_BLOCK_RAM * self.block_rams
+        return self.luts + rams + LUTS_PER_DSP * self.dsps
 
 
 def fits_luts(depth_words: int, word_bits: int) -> bool:

@@ -19,7 +19,7 @@ from xdsl.ir import Operation, SSAValue
 from qdialect import qflow
 from qdialect.lane_conversion import LaneConversion
 from qdialect.pipeline_stage import Pipeline
-from qdialect.pipelines import Store, stages_of
+from qdialect.pipelines import Store, pixel_slots, stages_of
 from qdialect.streams import stream_operands, stream_type
 from qdialect.units import units
 
@@ -257,7 +257,7 @@ def _reader_slots(op: Operation) -> int:
     while isinstance(reader, qflow.SwuOp | qflow.DwcOp | qflow.FifoOp):
         reader = next(iter(reader.results[0].uses)).operation
     if isinstance(op, qflow.SwuOp) and isinstance(reader, qflow.MvuOp):
-        return reader.synapse_fold * reader.neuron_fold * reader.group_count
+        return pixel_slots(reader)
     return 1
 
 

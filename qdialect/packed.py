@@ -32,6 +32,83 @@ WORD_BITS = (8, 16, 32, 64)
 
 
 @irdl_attr_definition
+class OddType(ParametrizedAttribute, TypeAttribute):
+    """`!qnn.odd<N>`: the odd numbers from -(2^N - 1) to 2^N - 1, as N signs.
+
+        value = sum over j < N of 2^j * (1 if bit j is set, else -1)
+
+    Packed weights only: N planes where siM has M = N + 1. `!qnn.bipolar` is its N = 1.
+
+    Source: Zhou et al. 2016, arXiv:1606.06160, eq. 9: weights of N bits.
+    """
+
+    name = "qnn.odd"
+
+    bits: IntAttr
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> list[Attribute]:
+        return _parse_bits(parser)
+
+    def print_parameters(self, printer: Printer) -> None:
+        _print_bits(printer, self.bits)
+
+    def verify(self) -> None:
+        _expect_bits(self.name, self.bits)
+
+
+@irdl_attr_definition
+class SignMagnitudeType(ParametrizedAttribute, TypeAttribute):
+    """`!qnn.sign_magnitude<N>`: numbers from -(2^N - 1) to 2^N - 1, magnitude and sign.
+
+        value = (1 if the last bit is set, else -1) * sum over j < N of 2^j * bit j
+
+    Packed weights only, where inputs have signs only: N popcounts take the place of
+    N + 1. The five levels {-2, .., 2} are among N = 2; `!qnn.ternary` is its N = 1.
+    """
+
+    name = "qnn.sign_magnitude"
+
+    bits: IntAttr
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> list[Attribute]:
+        return _parse_bits(parser)
+
+    def print_parameters(self, printer: Printer) -> None:
+        _print_bits(printer, self.bits)
+
+    def verify(self) -> None:
+        _expect_bits(self.name, self.bits)
+
+
+def _parse_bits(parser: AttrParser) -> list[Attribute]:
+    with parser.in_angle_brackets():
+        return [IntAttr(parser.parse_integer(False, False))]
+
+
+def _print_bits(printer: Printer, bits: IntAttr) -> None:
+    with printer.in_angle_brackets():
+        printer.print_string(str(bits.data))
+
+
+def _expect_bits(name: str, bits: IntAttr) -> None:
+    if not 2 <= bits.data <= 32:
+        raise VerifyException(f"!{name} must have 2 to 32 bits, got {bits.data}")
+
+
+def packed_planes(element: Attribute) -> int:
+    """Planes of a packed element."""
+    match element:
+        case OddType():
+            return element.bits.data
+        case SignMagnitudeType():
+            return element.bits.data + 1
+        case _:
+            return width_bits(element)
+
+
+@irdl_attr_definition
 class PackedType(ParametrizedAttribute, TypeAttribute):
     """`!qnn.packed<tensor<[.., K] x T>, word B, panel R>`: bit planes of a tensor.
 
@@ -39,7 +116,10 @@ class PackedType(ParametrizedAttribute, TypeAttribute):
 
     - bipolar: one plane, bit 1 is +1;
     - ternary: two planes, first the non-zero mask, then the positive bit;
-    - uiN, siN: N planes, least significant first (the last of siN counts negative).
+    - uiN, siN: N planes, least significant first (the last of siN counts negative);
+    - odd<N>, of weights only: N planes of signs, least significant first;
+    - sign_magnitude<N>, of weights only: N planes of the magnitude, least significant
+      first, then the positive bit.
 
     The bits of the last word above K are 0. With panel R the rows of a matrix [MH, MW],
     or those of a convolution's weights [O, .., C], are interleaved: words of R
@@ -84,10 +164,13 @@ class PackedType(ParametrizedAttribute, TypeAttribute):
             )
         if self.panel.data < 1:
             raise VerifyException(f"panel must be positive, got {self.panel.data}")
-        if not is_level(self.tensor.element_type) or not self.tensor.get_shape():
+        element = self.tensor.element_type
+        is_known = is_level(element) or isinstance(element, OddType | SignMagnitudeType)
+        if not is_known or not self.tensor.get_shape():
             raise VerifyException(
                 "a packed tensor needs an axis and elements !qnn.bipolar, "
-                f"!qnn.ternary, siN or uiN, got {self.tensor}"
+                "!qnn.ternary, siN, uiN, !qnn.odd or !qnn.sign_magnitude, got "
+                f"{self.tensor}"
             )
         if self.panel.data != 1 and len(self.tensor.get_shape()) < 2:
             raise VerifyException(
@@ -97,7 +180,7 @@ class PackedType(ParametrizedAttribute, TypeAttribute):
     @property
     def planes(self) -> int:
         """Bit planes an element takes."""
-        return width_bits(self.tensor.element_type)
+        return packed_planes(self.tensor.element_type)
 
     @property
     def words(self) -> int:
@@ -198,7 +281,9 @@ class PackedMatMulOp(IRDLOperation):
     - integer or ternary x integer or ternary: sum of c_i * d_j * popcount(x_i & w_j);
     - bipolar b x integer w: 2 * sum of d_j * popcount(b & w_j) - sum of d_j *
       popcount(w_j); likewise integer x bipolar;
-    - bipolar x bipolar: K - 2 * popcount(x ^ w);
+    - bipolar x bipolar: K - 2 * popcount(x ^ w); bipolar x odd: that for each plane
+      of signs, times 2^j; bipolar or ternary x sign and magnitude: that of a ternary
+      with each plane of the magnitude as its mask, times 2^j;
     - ternary (mask m, positive p) x bipolar b: popcount(m) - 2 * popcount(m & (p ^ b));
       likewise bipolar x ternary;
     - ternary x ternary, in fewer popcounts: n - 2 * popcount(m & (p ^ q)), m the common

@@ -8,29 +8,33 @@ it offers is not taken. The hardware units are tested against these figures.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from math import prod
 
 import numpy as np
 from xdsl.ir import Operation
+from xdsl.utils.exceptions import VerifyException
 
 from qdialect import qflow
-from qdialect.constants import constant_array
-from qdialect.data import Array
+from qdialect.constants import constant_array, constant_data
+from qdialect.data import TensorDataAttr
 from qdialect.lane_conversion import LaneConversion
 from qdialect.map_timing import map_pipeline
 from qdialect.pipeline_stage import Pipeline
+from qdialect.products import product_form
 from qdialect.raster import Raster
 from qdialect.streams import StreamType, stream_type
 from qdialect.types import (
     element_of,
-    integer_type_for,
     shape_of,
     value_range,
-    width_bits,
 )
 from qdialect.window_store import (
     WindowReads,
+    each_once,
     repeated_rows,
     sliding_pixels,
     store_interval,
@@ -38,16 +42,10 @@ from qdialect.window_store import (
     window_reads,
 )
 from qdialect.windows import Window, numbers
+from qdialect.zero_blocks import ZeroBlocks
 
 ADDERS_A_STAGE = 4
 """Most adders in a row between two registers of a tree."""
-
-MAX_BIT_PRODUCTS = 25
-"""Most bits of input times bits of weight of a product made of popcounts.
-
-Larger ones are multiplied, since devices have multipliers for them. In LUTs alone
-popcounts take fewer: 4.3 k against 4.8 k for 128 products of 4x4 bits, 2.8 k against
-3.2 k for 16 of 6x6 (xc7)."""
 
 GROUP = 7
 """Products that one adder of a popcount's first level counts."""
@@ -129,6 +127,8 @@ def stages_of(op: Operation) -> list[Stage]:
     """
     source, out = stream_type(op.operands[0]), stream_type(op.results[0])
     match op:
+        case qflow.MvuOp() if op.skips_zeros:
+            return _zero_skip_stages(op)
         case qflow.MvuOp():
             fold = op.synapse_fold
             ends = range(fold - 1, fold * op.neuron_fold, fold)
@@ -168,6 +168,50 @@ def stages_of(op: Operation) -> list[Stage]:
             return [raster_pipeline(op.window, source, latency=1)]
         case _:
             return [map_pipeline(op)]
+
+
+BUFFERED_PIXELS = 2
+"""Pixels in front of products that leave zeros out: one that is read, one that comes."""
+
+
+def executed_steps(op: qflow.MvuOp) -> Sequence[int]:
+    """The cycles that a unit that skips zeros takes for each beat of rows of a pixel.
+
+    Raises:
+        VerifyException: its weights are no constant.
+    """
+    weights = constant_data(op.weights)
+    if weights is None:
+        raise VerifyException(f"{op.name}: the weights are no constant of the module")
+    return _steps(weights, op.group_count, op.pe, op.simd, op.skip_lanes)
+
+
+@lru_cache(maxsize=64)
+def _steps(
+    weights: TensorDataAttr, groups: int, pe: int, simd: int, together: int
+) -> Sequence[int]:
+    return ZeroBlocks(weights.to_numpy(), groups).schedule(pe, simd, together).steps
+
+
+def pixel_slots(op: qflow.MvuOp) -> int:
+    """Cycles a pixel of a unit that is never starved or blocked."""
+    in_beats = op.synapse_fold * op.group_count
+    if op.skips_zeros:
+        return max(in_beats, sum(executed_steps(op)))
+    return in_beats * op.neuron_fold
+
+
+def _zero_skip_stages(op: qflow.MvuOp) -> list[Stage]:
+    """A memory of pixels, each read once in an order of its own; and the products."""
+    source, beats = stream_type(op.input), op.neuron_fold * op.group_count
+    ends = [*accumulate(executed_steps(op))]
+    slots, pixels = ends[-1], source.vectors // op.group_count
+    latency = _product_latency(op, op.simd, beats)
+    in_beats = op.synapse_fold * op.group_count
+    return [
+        Store(each_once(pixels), BUFFERED_PIXELS, in_beats, slots),
+        Pipeline(slots, range(slots), [end - 1 for end in ends], latency, pixels),
+    ]
 
 
 def raster_pipeline(window: Window, source: StreamType, latency: int) -> Pipeline:
@@ -241,40 +285,17 @@ def _dot_latency(op: qflow.MvuOp | qflow.VvuOp, simd: int) -> int:
         weights = np.array(value_range(element_of(op.weights)))
     falling = None if op.falling is None else constant_array(op.falling)
     input_bits = stream_type(op.input).element_bits
-    popcounts = _popcounts(input_bits, weights)
+    form = product_form(input_bits, weights)
     if falling is not None and op.thresholds is not None:
         turned = np.where(falling[:, None] != 0, -weights.astype(np.int64), weights)
-        if _stored_bits(input_bits, turned) <= _stored_bits(input_bits, weights):
-            popcounts = _popcounts(input_bits, turned)
-    if popcounts is None:
+        negated = product_form(input_bits, turned)
+        if negated.weight_bits <= form.weight_bits:
+            form = negated
+    if form.product.takes_numbers:
         return 1 if simd == 1 else len(_cuts(0, _levels(simd))) + 2
     levels = _levels(-(-simd // GROUP))
     cuts = len(_cuts(0, levels)) + (levels > 1)
-    return cuts + 1 + (popcounts > MAX_UNREGISTERED_POPCOUNTS)
-
-
-def _number_bits(weights: Array) -> int:
-    low, high = int(weights.min()), int(weights.max())
-    return width_bits(integer_type_for(low, high))
-
-
-def _is_sign(weights: Array) -> bool:
-    return int(weights.min()) == -1 and int(weights.max()) <= 1
-
-
-def _stored_bits(input_bits: int, weights: Array) -> int:
-    """Bits of a weight in the unit's memory."""
-    if _is_sign(weights):
-        return 2 if bool((weights == 0).any()) else 1
-    return _number_bits(weights)
-
-
-def _popcounts(input_bits: int, weights: Array) -> int | None:
-    """Popcounts that a product takes, or None where it is multiplied."""
-    if _is_sign(weights):
-        return input_bits
-    bit_products = input_bits * _number_bits(weights)
-    return bit_products if bit_products <= MAX_BIT_PRODUCTS else None
+    return cuts + 1 + (form.popcounts > MAX_UNREGISTERED_POPCOUNTS)
 
 
 def _levels(terms: int) -> int:

@@ -8,6 +8,7 @@ A value is a constant plus a factor for each of its planes that is set:
 | ternary | 0        | -1 (non-zero), 2 (positive) |
 | uiN     | 0        | 1, 2, .., 2**(N-1)          |
 | siN     | 0        | 1, 2, .., -2**(N-1)         |
+| odd<N>  | 1 - 2**N | 2, 4, .., 2**N              |
 
 Multiplied out, the product of two such values is a sum of `popcount(x_i & w_j)`. Where
 both have signs only (bipolar, ternary) an exclusive or counts the products that are -1
@@ -21,6 +22,7 @@ from enum import Enum
 
 from xdsl.ir import Attribute
 
+from qdialect.packed import OddType, SignMagnitudeType
 from qdialect.types import BipolarType, TernaryType, is_signed, width_bits
 
 
@@ -39,7 +41,8 @@ class Term:
     """A factor times the popcount of a form, summed over the words of a vector.
 
     The planes are those of `Form.AND` and `Form.XOR`; the masked forms read both
-    planes of a ternary operand.
+    planes of a ternary operand: of weights the mask is `weight_plane`, and the positive
+    bit the last plane. Beside a masked input `weight_plane` is one of signs.
     """
 
     factor: int
@@ -74,6 +77,9 @@ def plane_factors(element: Attribute) -> tuple[int, tuple[int, ...]]:
         return -1, (2,)
     if isinstance(element, TernaryType):
         return 0, (-1, 2)
+    if isinstance(element, OddType):
+        bits = element.bits.data
+        return 1 - (1 << bits), tuple(2 << bit for bit in range(bits))
     powers = [1 << bit for bit in range(width_bits(element))]
     if is_signed(element):
         powers[-1] = -powers[-1]
@@ -89,10 +95,45 @@ def popcount_sum(input: Attribute, weight: Attribute) -> PopcountSum:
             return PopcountSum((Term(-2, Form.WEIGHT_MASK),), of_weights=((1, 0),))
         case TernaryType(), BipolarType():
             return PopcountSum((Term(-2, Form.INPUT_MASK),), of_input=((1, 0),))
+        case BipolarType() | TernaryType(), OddType():
+            return _product_of_signs(input, weight.bits.data)
+        case BipolarType() | TernaryType(), SignMagnitudeType():
+            return _product_of_magnitudes(input, weight.bits.data)
         case TernaryType(), TernaryType():
             return PopcountSum((Term(1, Form.AND), Term(-2, Form.DIFFER)))
         case _:
             return _product_of_planes(input, weight)
+
+
+def _product_of_signs(input: Attribute, planes: int) -> PopcountSum:
+    """A sum of products with planes of signs, each as one with bipolar weights."""
+    single = popcount_sum(input, BipolarType())
+    (term,), most = single.terms, (1 << planes) - 1
+    return PopcountSum(
+        tuple(
+            Term(term.factor << plane, term.form, weight_plane=plane)
+            for plane in range(planes)
+        ),
+        of_input=tuple((factor * most, plane) for factor, plane in single.of_input),
+        constant=single.constant * most,
+    )
+
+
+def _product_of_magnitudes(input: Attribute, planes: int) -> PopcountSum:
+    """A sum of products with planes of magnitudes, each as one with ternary weights."""
+    single = popcount_sum(input, TernaryType())
+    return PopcountSum(
+        tuple(
+            Term(term.factor << plane, term.form, weight_plane=plane)
+            for plane in range(planes)
+            for term in single.terms
+        ),
+        of_weights=tuple(
+            (factor << plane, plane)
+            for plane in range(planes)
+            for factor, _ in single.of_weights
+        ),
+    )
 
 
 def _product_of_planes(input: Attribute, weight: Attribute) -> PopcountSum:

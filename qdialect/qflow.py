@@ -48,6 +48,7 @@ from qdialect.types import shape_of, value_range
 
 __all__ = [
     "UNITS",
+    "AbsOp",
     "AddOp",
     "ConcatOp",
     "DepthToSpaceOp",
@@ -155,6 +156,39 @@ class LookupOp(UnitOp):
             raise VerifyException(
                 f"qflow.lookup: `table` must have shape [{channels}, R], "
                 f"got {list(shape)}"
+            )
+
+
+@irdl_op_definition
+class AbsOp(UnitOp):
+    """Absolute values, element by element.
+
+        out[.., c] = |input[.., c]|
+
+    Operand and result have the same lanes, which need not divide C.
+
+    Raises:
+        VerifyException: shapes or lanes do not agree, or a magnitude does not fit `out`.
+    """
+
+    name = "qflow.abs"
+
+    assembly_format = "$input attr-dict `:` type($input) `->` type($out)"
+
+    def __init__(self, input: SSAValue, out: StreamType):
+        super().__init__(operands=[input], result_types=[out])
+
+    def verify_(self) -> None:
+        expect_same_tensor_shape(self, self.input, self.out)
+        expect_lanes(self, "out", self.out, stream_type(self.input).lanes)
+        source, out = (
+            stream_type(value).tensor.element_type for value in (self.input, self.out)
+        )
+        most = max(map(abs, value_range(source)))
+        if most > value_range(out)[1]:
+            raise VerifyException(
+                f"qflow.abs: {most}, a magnitude of {source}, does not fit `out` of "
+                f"{out}"
             )
 
 
@@ -291,6 +325,7 @@ UNITS: Sequence[type[Operation]] = (
     ReshapeOp,
     AddOp,
     MulOp,
+    AbsOp,
     FifoOp,
     DwcOp,
     ForkOp,

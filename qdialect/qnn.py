@@ -4,14 +4,24 @@ from xdsl.ir import Dialect
 
 from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.calls import CallOp
-from qdialect.constants import ConstantOp, LoadOp, WeightOp
+from qdialect.coded_data import CodedDataAttr
+from qdialect.constants import ConstantOp, DecodeOp, LoadOp, WeightOp
 from qdialect.convolution import ConvOp
 from qdialect.data import RawBytes, TensorDataAttr
 from qdialect.elementwise import ELEMENTWISE_OPS
+from qdialect.from_posit import FromPositOp
 from qdialect.linear import MatMulOp
-from qdialect.packed import PackedMatMulOp, PackedType, PackOp, UnpackOp
+from qdialect.packed import (
+    OddType,
+    PackedMatMulOp,
+    PackedType,
+    PackOp,
+    SignMagnitudeType,
+    UnpackOp,
+)
 from qdialect.packed_maps import PackedConvOp, PackedMaxPoolOp, PackedReshapeOp
 from qdialect.pooling import MaxPoolOp, SumPoolOp
+from qdialect.posit import PositType
 from qdialect.quantisers import DequantizeOp, QuantizeOp, RoundingAttr, SignOp
 from qdialect.rearranging import (
     BlockOrderAttr,
@@ -23,6 +33,7 @@ from qdialect.rearranging import (
 )
 from qdialect.selection import SoftmaxOp, TopKOp
 from qdialect.shaping import ReshapeOp, TransposeOp
+from qdialect.smooth import SMOOTH_OPS
 from qdialect.types import BipolarType, TernaryType
 
 Qnn = Dialect(
@@ -31,10 +42,13 @@ Qnn = Dialect(
         ConstantOp,
         WeightOp,
         LoadOp,
+        DecodeOp,
         QuantizeOp,
         DequantizeOp,
         SignOp,
+        FromPositOp,
         *ELEMENTWISE_OPS,
+        *SMOOTH_OPS,
         MatMulOp,
         ConvOp,
         MaxPoolOp,
@@ -61,9 +75,13 @@ Qnn = Dialect(
     [
         BipolarType,
         TernaryType,
+        PositType,
+        OddType,
+        SignMagnitudeType,
         PackedType,
         RawBytes,
         TensorDataAttr,
+        CodedDataAttr,
         RoundingAttr,
         BlockOrderAttr,
     ],

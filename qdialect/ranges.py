@@ -13,7 +13,7 @@ from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.constants import constant_array, is_constant
 from qdialect.convolution import ConvOp
 from qdialect.data import Array
-from qdialect.elementwise import AddOp, BinaryOp, MulOp, SubOp
+from qdialect.elementwise import AbsOp, AddOp, BinaryOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.quantisers import QuantizeOp, SignOp
@@ -76,6 +76,9 @@ def _computed_bounds(value: SSAValue) -> Bounds:
             return int(lows.min()), int(highs.max())
         case BinaryOp() as op:
             return _binary_bounds(op)
+        case AbsOp() as op:
+            low, high = bounds(op.input)
+            return max(low, -high, 0), max(-low, high)
         case TopKOp() as op if value is op.values:
             return bounds(op.input)
         case TopKOp() as op:

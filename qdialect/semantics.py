@@ -9,6 +9,7 @@ function takes any number of frames along the leading axis.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import erf
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.data import Array
 from qdialect.quantisers import DequantizeOp, QuantizeOp, Rounding, SignOp
 from qdialect.shaping import ReshapeOp
+from qdialect.smooth import EluOp, GeluOp, HardSwishOp, PReluOp, SiluOp, SoftplusOp
 from qdialect.types import (
     BipolarType,
     element_of,
@@ -209,6 +211,15 @@ def _sigmoid(x: Real) -> Real:
         return np.float32(1) / (np.float32(1) + np.exp(-x))
 
 
+def _hard_sigmoid(x: Real, alpha: np.float32, beta: np.float32) -> Real:
+    return np.clip(x * alpha + beta, np.float32(0), np.float32(1))
+
+
+def _gelu(x: Real) -> Real:
+    errors = np.vectorize(erf, otypes=[np.float32])(x / np.sqrt(np.float32(2)))
+    return x * np.float32(0.5) * (np.float32(1) + errors)
+
+
 UNARY: dict[type[Operation], Callable[[Real], Real]] = {
     ew.ReluOp: lambda x: np.maximum(x, np.float32(0)),
     ew.SigmoidOp: _sigmoid,
@@ -220,6 +231,10 @@ UNARY: dict[type[Operation], Callable[[Real], Real]] = {
     ew.RoundOp: np.round,
     ew.SqrtOp: np.sqrt,
     ew.ExpOp: np.exp,
+    HardSwishOp: lambda x: x * _hard_sigmoid(x, np.float32(1 / 6), np.float32(0.5)),
+    SiluOp: lambda x: x * _sigmoid(x),
+    SoftplusOp: lambda x: np.maximum(x, np.float32(0)) + np.log1p(np.exp(-np.abs(x))),
+    GeluOp: _gelu,
 }
 
 BINARY: dict[type[Operation], Callable[[Array, Array], Array]] = {
@@ -227,6 +242,7 @@ BINARY: dict[type[Operation], Callable[[Array, Array], Array]] = {
     ew.SubOp: np.subtract,
     ew.MulOp: np.multiply,
     ew.DivOp: np.divide,
+    PReluOp: lambda x, slope: np.where(x >= 0, x, x * slope),
 }
 
 
@@ -263,6 +279,9 @@ def evaluate(op: Operation, operands: Sequence[Array]) -> Array | None:
             return np.where(operands[0] >= 0, 1, -1).astype(np.int8)
         case ew.BinaryOp():
             return _binary(op, operands[0], operands[1])
+        case ew.AbsOp() if not is_real(element_of(op.out)):
+            magnitudes = np.abs(operands[0].astype(np.int64))
+            return magnitudes.astype(storage_dtype(element_of(op.out)))
         case ew.UnaryOp() if type(op) in UNARY:
             return UNARY[type(op)](operands[0]).astype(np.float32)
         case ew.HardTanhOp():
@@ -272,9 +291,15 @@ def evaluate(op: Operation, operands: Sequence[Array]) -> Array | None:
             x = operands[0]
             return np.where(x >= 0, x, x * np.float32(op.slope.value.data))
         case ew.HardSigmoidOp():
-            slope = np.float32(op.alpha.value.data)
-            y = operands[0] * slope + np.float32(op.beta.value.data)
-            return np.clip(y, np.float32(0), np.float32(1))
+            alpha, beta = (np.float32(p.value.data) for p in (op.alpha, op.beta))
+            return _hard_sigmoid(operands[0], alpha, beta)
+        case EluOp():
+            x, alpha = operands[0], np.float32(op.alpha.value.data)
+            return np.where(
+                x >= 0,
+                x,
+                alpha * (np.exp(np.minimum(x, np.float32(0))) - np.float32(1)),
+            )
         case ew.BatchNormOp():
             x, gamma, beta, mean, variance = operands
             affine = batch_norm_affine(

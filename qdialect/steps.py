@@ -74,8 +74,8 @@ def steps_by_bisection(
     above = np.full((count, channels), high + 1, np.int64)
     wanted = np.arange(1, count + 1).reshape(-1, 1)
     while bool((below < above).any()):
-        # below + above could overflow near the ends of 64 bits.
-        middle = below + (above - below) // 2
+        # Neither their sum nor their distance need fit 64 bits.
+        middle = (below >> 1) + (above >> 1) + (below & above & 1)
         levels = function(np.minimum(middle, high))
         rising = np.where(falling, greatest - levels, levels - least)
         reached = (rising >= wanted) | (middle > high)

@@ -12,6 +12,8 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, ParametrizedAttribute, SSAValue, TypeAttribute
 from xdsl.irdl import irdl_attr_definition
 
+from qdialect.posit import PositType
+
 
 @irdl_attr_definition
 class BipolarType(ParametrizedAttribute, TypeAttribute):
@@ -57,7 +59,8 @@ def is_level(element: Attribute) -> bool:
         case BipolarType() | TernaryType():
             return True
         case IntegerType():
-            return element.signedness.data is not Signedness.SIGNLESS
+            is_signless = element.signedness.data is Signedness.SIGNLESS
+            return not is_signless and element.width.data > 0
         case _:
             return False
 
@@ -77,6 +80,8 @@ def width_bits(element: Attribute) -> int:
             return element.width.data
         case Float32Type() | Float64Type():
             return element.bitwidth
+        case PositType():
+            return element.n
         case _:
             raise TypeError(f"{element} is not an element type of qnn")
 

@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 
-from qdialect.location import source_name
+from qdialect.location import shortened, source_name
 from qdialect.qflow import UNITS
 from qdialect.streams import StreamType
 
@@ -34,12 +34,12 @@ def units(function: FuncOp) -> Iterator[Operation]:
 def unit_names(function: FuncOp) -> dict[Operation, str]:
     """A name for each unit of `function`, legal in SystemVerilog after a prefix.
 
-    A unit is called after the node of the source model that it computes, with `_` for
-    what is not a letter, digit or `_`; where the node is not known, or for the FIFOs,
-    converters and forks between units, after its kind: `mvu_0`, `fifo_0`, `dwc_1`,
-    counted by kind from 0. Units that only bring the elements of a node's computation
-    into their places add their kind: `Conv_0_swu`. A name that is taken gets a number:
-    `MatMul_0_2`.
+    A unit is called after the node of the source model that it computes (`shortened`),
+    with `_` for what is not a letter, digit or `_`; where the node is not known, or for
+    the FIFOs, converters and forks between units, after its kind: `mvu_0`, `fifo_0`,
+    `dwc_1`, counted by kind from 0. Units that only bring the elements of a node's
+    computation into their places add their kind: `Conv_0_swu`. A name that is taken gets
+    a number: `MatMul_0_2`.
     """
     counts: Counter[str] = Counter()
     sources = Counter(source_name(op) for op in units(function))
@@ -48,7 +48,7 @@ def unit_names(function: FuncOp) -> dict[Operation, str]:
     for op in units(function):
         kind = op.name.removeprefix("qflow.")
         source = None if kind in _BETWEEN else source_name(op)
-        name = _legal(source) if source else ""
+        name = _legal(shortened(source)) if source else ""
         if name and kind in _ARRANGING and sources[source] > 1:
             name = f"{name}_{kind}"
         if not name:

@@ -69,6 +69,13 @@ def repeated_rows(extents: tuple[int, ...], times: int) -> WindowReads:
     return WindowReads(pixels, needs, later[::-1])
 
 
+@lru_cache(maxsize=256)
+def each_once(pixels: int) -> WindowReads:
+    """The reads of windows of one pixel that are read once each, in order."""
+    ends = range(1, pixels + 1)
+    return WindowReads(pixels, ends, ends)
+
+
 def _inside(start: int, dilation: int) -> int:
     """The first tap from `start` on that is not before the map."""
     return start if start >= 0 else start % dilation

@@ -67,8 +67,8 @@ CASES: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
         ("[9, 0, 0, 0]", "leave a map of [-1, 7]"),
     ),
     "transposed-shape": (
-        on_map("ConvTranspose", np.ones((4, 4, 3, 3)), output_shape=[9, 9]),
-        ("[9, 9]", "[8, 7]"),
+        on_map("ConvTranspose", np.ones((4, 4, 3, 3)), output_shape=[9]),
+        ("output_shape is [9]", "expected 2 integers"),
     ),
     "pool-indices": (
         on_map("MaxPool", kernel_shape=[2, 2], outputs=2), ("indices", "one output")
@@ -77,12 +77,12 @@ CASES: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "pool-pads": (
         on_map("MaxPool", kernel_shape=[2, 2], pads=[2, 0, 0, 0]), ("not below",)
     ),
-    "mean-of-channels": (
-        on_map("ReduceMean", [1, 2]), ("over the axes [1, 2]", "some of [2, 3]")
+    "mean-of-frames": (
+        on_map("ReduceMean", [0, 2]), ("over the axes [0, 2]", "some of [1, 2, 3]")
     ),
-    "mean-of-all": (on_map("ReduceMean"), ("over all axes", "some of [2, 3]")),
+    "mean-of-all": (on_map("ReduceMean"), ("over all axes", "some of [1, 2, 3]")),
     "pad-mode": (
-        on_map("Pad", [0, 0, 1, 1, 0, 0, 1, 1], mode="reflect"), ("'reflect'",)
+        on_map("Pad", [0, 0, 1, 1, 0, 0, 1, 1], mode="mirror"), ("'mirror'", "reflect")
     ),
     "pad-batch": (on_map("Pad", [1, 0, 0, 0, 0, 0, 0, 0]), ("axis 0, the batch",)),
     "pad-count": (on_map("Pad", [1, 1]), ("[1, 1]", "rank 4")),
@@ -96,20 +96,47 @@ CASES: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "split": (
         on_map("Split", [1, 2], axis=1, outputs=2), ("[1, 2]", "axis 1, which has 4")
     ),
-    "slice-backwards": (
-        on_map("Slice", [3], [0], [2], [-1]), ("steps [-1]", "positive")
+    "slice-without-step": (
+        on_map("Slice", [0], [3], [2], [0]), ("steps [0]", "other than 0")
     ),
     "slice-nothing": (on_map("Slice", [3], [3], [2]), ("nothing of axis 2",)),
     "linear": (
         on_map("Resize", None, [1.0, 1.0, 2.0, 2.0], mode="linear"), ("'linear'",)
     ),
-    "half-factor": (on_map("Resize", None, [1.0, 1.0, 1.5, 2.0]), ("1.5", "whole")),
+    "negative-factor": (
+        on_map("Resize", None, [1.0, 1.0, -2.0, 2.0]), ("-2.0", "positive")
+    ),
+    "shrunk-to-nothing": (
+        on_map("Resize", None, [1.0, 1.0, 0.125, 2.0]), ("0.125", "nothing")
+    ),
+    "resized-channels-of-too-many-axes": (
+        on_map("Resize", None, [1.0, 2.0, 2.0]), ("axes [0, 1, 2, 3]",)
+    ),
+    "ratio-policy": (
+        on_map("Resize", None, None, [1, 4, 12, 10], keep_aspect_ratio_policy="fit"),
+        ("'fit'", "not_larger"),
+    ),
     "uneven-repeat": (
         on_map(
-            "Resize", None, [1.0, 1.0, 2.0, 2.0],
+            "Resize", None, [1.0, 1.0, 30.0, 2.0],
             coordinate_transformation_mode="asymmetric", nearest_mode="ceil",
         ),
-        ("'asymmetric' and 'ceil'", "equally often"),
+        ("pieces", "up to 64"),
+    ),
+    "place-of-resize": (
+        on_map(
+            "Resize", None, [1.0, 1.0, 2.0, 2.0],
+            coordinate_transformation_mode="tf_crop_and_resize",
+        ),
+        ("'tf_crop_and_resize'", "half_pixel"),
+    ),
+    "rounding-of-resize": (
+        on_map("Resize", None, [1.0, 1.0, 2.0, 2.0], nearest_mode="odd"),
+        ("nearest_mode 'odd'", "round_prefer_ceil"),
+    ),
+    "reflection-beyond-the-map": (
+        on_map("Pad", [0, 0, 7, 0, 0, 0, 0, 0], mode="reflect"),
+        ("reflects 7 elements of axis 2",),
     ),
     "block": (on_map("DepthToSpace", blocksize=3), ("multiple of 9",)),
 }  # fmt: skip

@@ -95,11 +95,11 @@ CASES: dict[str, tuple[Broken, tuple[str, ...]]] = {
     "xnor-popcount": (
         graph_of(
             lambda g, x: g.op(
-                "XnorPopcountMatMul", x, g.constant(np.ones((4, 2))),
+                "XnorPopcountMatMul", x, g.constant(np.full((4, 2), -1)),
                 name="p", domain=QONNX,
             )
         ),
-        ("node 'p' (XnorPopcountMatMul)", "MatMul"),
+        ("node 'p' (XnorPopcountMatMul)", "other than bits", "BINARY"),
     ),
     "training-batch-norm": (batch_norm(training_mode=1), ("node 'bn'", "training")),
     "too-few-inputs": (
@@ -304,11 +304,69 @@ CASES: dict[str, tuple[Broken, tuple[str, ...]]] = {
     "blocks-of-quantisation": (
         graph_of(
             lambda g, x: g.op(
-                "QuantizeLinear", x, g.constant([[1, 1]]), name="q", block_size=2
+                "QuantizeLinear", x, g.constant([[1, 2, 3]]), name="q", block_size=2
             ),
             opset=21,
         ),
-        ("node 'q' (QuantizeLinear)", "blocks"),
+        ("node 'q' (QuantizeLinear)", "[1, 3]", "each 2 elements of axis 1"),
+    ),
+    "blocks-of-another-extent": (
+        graph_of(
+            lambda g, x: g.op(
+                "QuantizeLinear", x, g.constant([[1, 2]]), name="q", block_size=-2
+            ),
+            opset=21,
+        ),
+        ("node 'q' (QuantizeLinear)", "each -2 elements"),
+    ),
+    "axis-of-quantisation": (
+        graph_of(
+            lambda g, x: g.op("QuantizeLinear", x, g.constant([1, 2]), name="q", axis=7)
+        ),
+        ("node 'q' (QuantizeLinear)", "axis 7"),
+    ),
+    "quantised-in-half-precision": (
+        graph_of(
+            lambda g, x: g.op(
+                "QuantizeLinear", x, g.constant(0.5), name="q",
+                precision=TensorProto.FLOAT16,
+            ),
+            opset=23,
+        ),
+        ("node 'q' (QuantizeLinear)", "precision is float16"),
+    ),
+    "half-precision-scale": (
+        graph_of(
+            lambda g, x: g.op(
+                "QuantizeLinear", x, g.constant(0.5, np.float16), name="q"
+            ),
+            opset=23,
+        ),
+        ("node 'q' (QuantizeLinear)", "float16", "convert"),
+    ),
+    "quantised-to-float8": (
+        graph_of(
+            lambda g, x: g.op(
+                "QuantizeLinear", x, g.constant(1), name="q",
+                output_dtype=TensorProto.FLOAT8E4M3FN,
+            ),
+            opset=23,
+        ),
+        ("node 'q' (QuantizeLinear)", "float8e4m3fn", "no even steps"),
+    ),
+    "dequantised-to-half-precision": (
+        graph_of(
+            lambda g, x: g.op(
+                "DequantizeLinear", g.op("QuantizeLinear", x, g.constant(1)),
+                g.constant(1), name="d", output_dtype=TensorProto.FLOAT16,
+            ),
+            opset=23,
+        ),
+        ("node 'd' (DequantizeLinear)", "output_dtype is float16"),
+    ),
+    "dynamic-quantisation": (
+        graph_of(lambda g, x: g.op("DynamicQuantizeLinear", x, name="d", outputs=3)),
+        ("node 'd' (DynamicQuantizeLinear)", "each frame", "calibration"),
     ),
     "float-zero-point": (
         graph_of(

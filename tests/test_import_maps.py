@@ -163,6 +163,24 @@ def rearranging() -> dict[str, tuple[OnnxGraph, str]]:
         "pad-old": case(
             lambda g, x: g.op("Pad", x, pads=[0, 0, 1, 1, 0, 0, 2, 2], value=1.0), 9
         ),
+        **{
+            f"pad-{mode}": case(
+                lambda g, x, mode=mode: g.op(
+                    "Pad", x, ints(g, [0, 1, 2, -1, 0, 0, -3, 3]), mode=mode
+                )
+            )
+            for mode in ("edge", "reflect", "wrap")
+        },
+        "resize-to-itself": case(
+            lambda g, x: g.op(
+                "Resize", x, "", "", ints(g, [1, 4, 6, 5]), nearest_mode="ceil"
+            )
+        ),
+        "resize-uneven": case(
+            lambda g, x: resize(
+                g, x, coordinate_transformation_mode="asymmetric", nearest_mode="ceil"
+            )
+        ),
         "concat": case(lambda g, x: g.op("Concat", x, g.op("Neg", x), x, axis=-2)),
         "concat-constant": case(
             lambda g, x: g.op("Concat", x, g.constant(np.ones((1, 4, 6, 2))), axis=3)
@@ -192,6 +210,23 @@ def rearranging() -> dict[str, tuple[OnnxGraph, str]]:
                 ints(g, [2, 3]),
             )
         ),
+        "slice-backwards": case(
+            lambda g, x: g.op(
+                "Slice",
+                x,
+                ints(g, [4, -1]),
+                ints(g, [-100, 1]),
+                ints(g, [2, 3]),
+                ints(g, [-2, -1]),
+            )
+        ),
+        "last-of-equals": case(
+            lambda g, x: g.op(
+                "Cast",
+                g.op("ArgMax", g.op("Round", x), axis=2, select_last_index=1),
+                to=1,
+            )
+        ),
         "slice-old": case(
             lambda g, x: g.op("Slice", x, starts=[1], ends=[3], axes=[1]), 9
         ),
@@ -204,6 +239,31 @@ def rearranging() -> dict[str, tuple[OnnxGraph, str]]:
         "resize-sizes": case(
             lambda g, x: g.op("Resize", x, "", "", ints(g, [1, 4, 12, 5]))
         ),
+        "resize-ratio": case(
+            lambda g, x: g.op("Resize", x, "", g.constant([1, 1, 1.5, 0.6]))
+        ),
+        "resize-corners": case(
+            lambda g, x: g.op(
+                "Resize",
+                x,
+                "",
+                "",
+                ints(g, [1, 4, 11, 9]),
+                coordinate_transformation_mode="align_corners",
+                nearest_mode="floor",
+            )
+        ),
+        "resize-policy": case(
+            lambda g, x: g.op(
+                "Resize",
+                x,
+                "",
+                "",
+                ints(g, [18, 10]),
+                axes=[2, 3],
+                keep_aspect_ratio_policy="not_larger",
+            )
+        ),
         "upsample": case(lambda g, x: g.op("Upsample", x, g.constant([1, 1, 2, 2])), 9),
         "dcr": case(lambda g, x: g.op("DepthToSpace", x, blocksize=2)),
         "crd": case(lambda g, x: g.op("DepthToSpace", x, blocksize=2, mode="CRD")),
@@ -213,6 +273,18 @@ def rearranging() -> dict[str, tuple[OnnxGraph, str]]:
         "mean-of-rows": case(
             lambda g, x: g.op("ReduceMean", x, ints(g, [3]), keepdims=0)
         ),
+        "mean-of-channels": case(lambda g, x: g.op("ReduceMean", x, ints(g, [1]))),
+        "mean-of-a-frame": case(
+            lambda g, x: g.op("ReduceMean", x, ints(g, [1, 2, 3]), keepdims=0)
+        ),
+        "sum-of-channels": case(
+            lambda g, x: g.op("ReduceSum", x, ints(g, [-3]), keepdims=0)
+        ),
+        "sum-of-rows-and-channels": case(
+            lambda g, x: g.op("ReduceSum", x, ints(g, [1, 3]))
+        ),
+        "magnitudes": case(lambda g, x: g.op("ReduceL1", x, ints(g, [1]))),
+        "magnitudes-old": case(lambda g, x: g.op("ReduceL1", x, axes=[1, 2]), 13),
         "mean-old": case(
             lambda g, x: g.op("ReduceMean", x, axes=[2, 3], keepdims=0), 13
         ),

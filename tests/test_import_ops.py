@@ -11,6 +11,7 @@ from qdialect.semantics import Real
 
 FRAMES, CHANNELS = 16, 12
 RNG = np.random.default_rng(7)
+SLOPES = np.linspace(-1, 2, CHANNELS)
 
 # Builds a graph on an input of FRAMES x CHANNELS and gives the name of its output.
 Build = Callable[[OnnxGraph, str], str]
@@ -45,6 +46,18 @@ EXACT: dict[str, tuple[int, Build]] = {
     "two-computed": (13, lambda g, x: g.op("Add", g.op("Relu", x), g.op("Neg", x))),
     "relu": (13, lambda g, x: g.op("Relu", x)),
     "leaky-relu": (13, lambda g, x: g.op("LeakyRelu", x)),
+    "prelu": (13, lambda g, x: g.op("PRelu", x, g.constant(SLOPES))),
+    "prelu-scalar": (13, lambda g, x: g.op("PRelu", x, g.constant([0.25]))),
+    "min": (13, lambda g, x: g.op("Min", g.constant(3.5), x, g.constant(1.5))),
+    "max": (13, lambda g, x: g.op("Max", x, g.constant(-1.5), g.constant([-2]))),
+    "gather": (
+        13,
+        lambda g, x: g.op("Gather", x, g.constant([2, 4, 6, -1, 0], np.int64), axis=1),
+    ),
+    "gather-one": (
+        13,
+        lambda g, x: g.op("Gather", x, g.constant([-2], np.int64), axis=1),
+    ),
     "leaky-relu-alpha": (13, lambda g, x: g.op("LeakyRelu", x, alpha=0.3)),
     "abs": (13, lambda g, x: g.op("Abs", x)),
     "neg": (13, lambda g, x: g.op("Neg", x)),
@@ -125,6 +138,12 @@ CLOSE: dict[str, tuple[int, Build]] = {
     "sigmoid": (13, lambda g, x: g.op("Sigmoid", x)),
     "tanh": (13, lambda g, x: g.op("Tanh", x)),
     "exp": (13, lambda g, x: g.op("Exp", x)),
+    "hard-swish": (14, lambda g, x: g.op("HardSwish", x)),
+    "silu": (13, lambda g, x: g.op("Mul", g.op("Sigmoid", x), x)),
+    "elu": (13, lambda g, x: g.op("Elu", x)),
+    "elu-alpha": (13, lambda g, x: g.op("Elu", x, alpha=-0.5)),
+    "softplus": (13, lambda g, x: g.op("Softplus", x)),
+    "gelu": (20, lambda g, x: g.op("Gelu", x)),
     "softmax-13": (13, lambda g, x: g.op("Softmax", x)),
     "softmax-11": (11, lambda g, x: g.op("Softmax", x)),
     "matmul": (13, lambda g, x: g.op("MatMul", x, row(g, CHANNELS, 5))),
@@ -201,6 +220,24 @@ MAPS: dict[str, tuple[int, Build]] = {
     "softmax-over-the-rest": (11, lambda g, x: g.op("Softmax", x, axis=2)),
     "softmax-along-an-axis": (13, lambda g, x: g.op("Softmax", x, axis=2)),
     "arg-max": (13, lambda g, x: g.op("ArgMax", x, axis=2, keepdims=0)),
+    "mean-of-channels-last": (
+        13,
+        lambda g, x: g.op("ReduceMean", x, axes=[1, 2]),
+    ),
+    "sum-of-channels-last": (
+        11,
+        lambda g, x: g.op("ReduceSum", x, axes=[-2, 1], keepdims=0),
+    ),
+    "greatest-of-channels-last": (
+        13,
+        lambda g, x: g.op("ReduceMax", x, axes=[1, 2], keepdims=0),
+    ),
+    "greatest-of-places": (13, lambda g, x: g.op("ReduceMax", x, axes=[-1, 2])),
+    "greatest-of-channels": (
+        13,
+        lambda g, x: g.op("ReduceMax", x, axes=[1], keepdims=0),
+    ),
+    "greatest-of-all": (13, lambda g, x: g.op("ReduceMax", x, axes=[1, 2, 3])),
     "matmul": (13, lambda g, x: g.op("MatMul", x, row(g, 5, 7))),
 }
 
@@ -269,6 +306,18 @@ CONSTANTS: dict[str, Callable[[OnnxGraph, str], str]] = {
     ),
     "reduce": lambda g, c: g.op("Div", c, g.op("ReduceMax", c, keepdims=1)),
     "max": lambda g, c: g.op("Max", c, g.constant(3), g.constant([2.9])),
+    "clip": lambda g, c: g.op("Clip", c, g.constant(2.6), g.constant(3.1)),
+    "tile": lambda g, c: g.op(
+        "Mul", c, g.op("Tile", g.constant([2]), g.op("Shape", c))
+    ),
+    "sum-of-few": lambda g, c: g.op(
+        "Div", c, g.op("ReduceSum", g.op("Round", g.op("Mul", c, c)), keepdims=0)
+    ),
+    "mean-of-few": lambda g, c: g.op("Div", c, g.op("ReduceMean", g.op("Round", c))),
+    "mod": lambda g, c: g.op("Mod", c, g.constant(0.5), fmod=1),
+    "at-least": lambda g, c: g.op(
+        "Where", g.op("GreaterOrEqual", c, g.constant(3)), c, g.op("Neg", c)
+    ),
 }
 
 

@@ -137,8 +137,8 @@ def run_lines(text: str) -> list[str]:
     return re.findall(r"//\s*RUN:\s*(.*)", joined)
 
 
-# What a command may work on: its own file, an earlier command's, a model, or nothing.
-READS = re.compile(r"%s\b|%t|models/|--(list|print|version|help)")
+# What a command may work on: its own file or an input's, an earlier one's, a model, none.
+READS = re.compile(r"%s\b|%t|%S/Inputs/|models/|--(list|print|version|help)")
 
 
 def is_live(command: str, later: list[str]) -> bool:

@@ -81,7 +81,10 @@ def compile_for(
     form = form_of(module)
     if engine == "interpreter":
         if form == "network":
-            run_passes(ctx, module, [QuantizeInputsPass()], source)
+            changed = find_pipeline("bnn-integer", options)
+            exact = changed == find_pipeline("bnn-integer")
+            passes = [QuantizeInputsPass()] if exact else changed.passes
+            run_passes(ctx, module, passes, source)
         return
     if form == _FORMS[engine]:
         return
@@ -182,8 +185,19 @@ def _cycles(core: Core | None) -> str | None:
     return f"{run.cycles_per_frame(name):,.10g} cycles per frame"
 
 
-def load_network(file: str, engine: str, registry: Registry) -> Network:
+def load_network(
+    file: str,
+    engine: str,
+    registry: Registry,
+    options: dict[str, ParameterListType] | None = None,
+) -> Network:
     """Read a network or module, and bring it onto an engine.
+
+    Args:
+        file: what to read.
+        engine: one of `ENGINES`.
+        registry: dialects and passes.
+        options: options of the passes that a network goes through, by name.
 
     Raises:
         UserError: the file or the engine is not accepted, or a pass refuses it.
@@ -192,7 +206,7 @@ def load_network(file: str, engine: str, registry: Registry) -> Network:
         raise UsageError(f"--engine: {unknown('engine', engine, ENGINES)}")
     ctx = registry.context()
     module = load_module(ctx, file)
-    compile_for(engine, ctx, module, file)
+    compile_for(engine, ctx, module, file, options)
     try:
         core = make_core(engine, module)
     except DiagnosticException as error:

@@ -25,9 +25,26 @@ class Remarking(Protocol):
         ...
 
 
-def remarks_of(pass_: ModulePass, module: ModuleOp) -> Sequence[str]:
-    """What a pass, just applied, says about a module; nothing, for most passes."""
-    return pass_.remarks(module) if isinstance(pass_, Remarking) else ()
+def remarks_of(pass_: ModulePass, module: ModuleOp, source: str) -> Sequence[str]:
+    """What a pass, just applied, says about a module; nothing, for most passes.
+
+    Raises:
+        UserError: the module from the file `source` has a record that no pass made.
+    """
+    if not isinstance(pass_, Remarking):
+        return ()
+    try:
+        return pass_.remarks(module)
+    except DiagnosticException as error:
+        raise in_file(source, error) from error
+
+
+def is_exact(pass_: ModulePass) -> bool:
+    """Whether a network shall compute behind a pass what it did before.
+
+    It shall, but for passes whose class says `is_exact = False`.
+    """
+    return bool(getattr(type(pass_), "is_exact", True))
 
 
 def verify(module: ModuleOp, source: str, culprit: str = "") -> None:

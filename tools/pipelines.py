@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from xdsl.passes import ModulePass
 from xdsl.utils.arg_spec import ArgSpec, ParameterListType
@@ -25,8 +25,10 @@ from passes.insert_fifos import InsertFifosPass
 from passes.lower_to_integer import LowerToIntegerPass
 from passes.move_past_quantisers import MovePastQuantisersPass
 from passes.narrow_accumulators import NarrowAccumulatorsPass
+from passes.narrow_sums import NarrowSumsPass
 from passes.outline_core import OutlineCorePass
 from passes.quantize_inputs import QuantizeInputsPass
+from passes.shift_batch_norm import ShiftBatchNormPass
 from tools.mistakes import UsageError
 from tools.specs import configured
 from tools.suggestions import unknown
@@ -50,6 +52,7 @@ _INTEGER: tuple[ModulePass, ...] = (
     MovePastQuantisersPass(),
     LowerToIntegerPass(),
     FloorThresholdsPass(),
+    NarrowSumsPass(),
     ChooseLayoutPass(),
     NarrowAccumulatorsPass(),
     DropUnusedWeightsPass(),
@@ -86,8 +89,8 @@ def find_pipeline(
     Args:
         name: one of `PIPELINES`.
         options: options of its passes by name; an option goes to every pass that has
-            it. `batch_norm` is `exact` or `fixedN`: batch norms in fixed point of N
-            bits (`fixed-point-batch-norm`).
+            it. `batch_norm` is `exact`, `fixedN`, batch norms in fixed point of N bits
+            (`fixed-point-batch-norm`), or `shift` (`shift-batch-norm`).
 
     Raises:
         UsageError: there is no such pipeline or option, or a value does not fit.
@@ -96,7 +99,7 @@ def find_pipeline(
         raise UsageError(unknown("pipeline", name, PIPELINES))
     pipeline = PIPELINES[name]
     given = {key.replace("-", "_"): value for key, value in (options or {}).items()}
-    bits = _batch_norm_bits(name, given.pop("batch_norm", ("exact",)))
+    norm = _batch_norm(name, given.pop("batch_norm", ("exact",)))
     known = {field.name for pass_ in pipeline.passes for field in fields(pass_)}
     known.add("batch_norm")
     for key in given:
@@ -105,32 +108,40 @@ def find_pipeline(
             text = unknown("option", key.replace("_", "-"), dashed)
             raise UsageError(f"pipeline '{name}': {text}")
     passes = tuple(_with_options(pass_, given) for pass_ in pipeline.passes)
-    if bits is not None:
-        passes = _with_fixed_point(passes, bits)
+    if norm is not None:
+        passes = _with_batch_norm(passes, norm)
     return Pipeline(pipeline.summary, passes)
 
 
-def _batch_norm_bits(name: str, value: ParameterListType) -> int | None:
-    """Bits of the words of batch norms, or None where they are exact."""
+BATCH_NORM_PASSES = (FixedPointBatchNormPass, ShiftBatchNormPass)
+"""The passes that approximate batch norms."""
+
+
+def _batch_norm(
+    name: str, value: ParameterListType
+) -> FixedPointBatchNormPass | ShiftBatchNormPass | None:
+    """The pass for batch norms, or None where they are exact."""
     text = ",".join(map(str, value))
     if text == "exact":
         return None
+    if text == "shift":
+        return ShiftBatchNormPass()
     if (found := re.fullmatch(r"fixed(\d+)", text)) is None:
         raise UsageError(
-            f"pipeline '{name}': option 'batch-norm': expected exact or fixedN, such "
-            f"as fixed16, got {text or 'nothing'}"
+            f"pipeline '{name}': option 'batch-norm': expected exact, shift or fixedN, "
+            f"such as fixed16, got {text or 'nothing'}"
         )
-    return int(found[1])
+    return FixedPointBatchNormPass(int(found[1]))
 
 
-def _with_fixed_point(
-    passes: tuple[ModulePass, ...], bits: int
+def _with_batch_norm(
+    passes: tuple[ModulePass, ...], norm: FixedPointBatchNormPass | ShiftBatchNormPass
 ) -> tuple[ModulePass, ...]:
-    """The passes with batch norms in fixed point before thresholds are floored."""
+    """The passes with that for batch norms before thresholds are floored."""
     found: list[ModulePass] = []
     for pass_ in passes:
         if isinstance(pass_, FloorThresholdsPass):
-            found.append(FixedPointBatchNormPass(bits, max_table=pass_.max_table))
+            found.append(replace(norm, max_table=pass_.max_table))
         found.append(pass_)
     return tuple(found)
 

@@ -63,6 +63,13 @@ def command_line() -> CommandLine:
         help="interpreter (default), c (compiled), rtl (simulated SystemVerilog)",
     )
     line.add_argument(
+        "--batch-norm",
+        metavar="HOW",
+        default="exact",
+        help="of a network: exact (default), fixed16: k * x + h in 16 bits, or shift: k "
+        "is a power of two",
+    )
+    line.add_argument(
         "--labels",
         metavar="L.npy",
         type=Path,
@@ -106,7 +113,8 @@ def _run_network(args: argparse.Namespace) -> int:
 
     plugins = [load_plugin(path, debug=args.debug) for path in args.load_plugin]
     registry = build_registry(plugins)
-    network = load_network(args.file, args.engine, registry)
+    options = {"batch_norm": (args.batch_norm,)}
+    network = load_network(args.file, args.engine, registry, options)
     names = output_names(network.function)
     places = assign(names, [assignment(text) for text in args.output], "output")
     for path in places.values():

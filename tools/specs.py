@@ -18,6 +18,8 @@ from tools.suggestions import unknown
 
 T = TypeVar("T", bound=ArgSpecConvertible)
 
+_MOST_BITS = 63
+
 
 def passes_of(
     text: str, known: Mapping[str, Callable[[], type[ModulePass]]]
@@ -77,6 +79,13 @@ def configured(kind: str, cls: type[T], spec: ArgSpec) -> T:
             dashed = [name.replace("_", "-") for name in names]
             text = unknown("option", key.replace("_", "-"), dashed)
             raise UsageError(f"{owner}: {text}")
+    for key, value in given.parameters.items():
+        if any(isinstance(n, int) and n.bit_length() > _MOST_BITS for n in value):
+            dashed = key.replace("_", "-")
+            raise UsageError(
+                f"{owner}: option '{dashed}': expected a number of at most {_MOST_BITS} "
+                "bits"
+            )
     for name in sorted(cls.required_fields() - given.parameters.keys()):
         dashed = name.replace("_", "-")
         raise UsageError(f"{owner}: the option '{dashed}' is required")

@@ -1,4 +1,4 @@
-// RUN: qopt %s --split-input-file --verify-diagnostics -p bitpack | filecheck %s
+// RUN: qopt %s --split-input-file --verify-diagnostics -p 'bitpack{max-popcounts=8}' | filecheck %s
 
 // Packed from map to vector: convolution, pool and flattening of whole words.
 // CHECK-LABEL: func.func @maps

@@ -1,4 +1,4 @@
-// RUN: qopt %s --split-input-file --verify-diagnostics -p bitpack | filecheck %s
+// RUN: qopt %s --split-input-file --verify-diagnostics -p 'bitpack{max-popcounts=8}' | filecheck %s
 // RUN: qopt %s --split-input-file --verify-diagnostics -p 'bitpack{word-bits=8 panel=2 max-popcounts=24}' | filecheck %s --check-prefix=BYTES
 // RUN: not qopt %s --split-input-file -p 'bitpack{word-bits=24}' 2>&1 | filecheck %s --check-prefix=WORD
 // RUN: not qopt %s --split-input-file -p 'bitpack{panel=0}' 2>&1 | filecheck %s --check-prefix=PANEL

@@ -36,6 +36,22 @@ func.func @cancels(%x: tensor<1x4x2xui3>) -> tensor<1x2x2xui3> {
   func.return %b : tensor<1x2x2xui3>
 }
 
+// Two that undo each other are no reason to go back to the old layout.
+// CHECK-LABEL: func.func @undone
+func.func @undone(%x: tensor<1x2x4xui3>) -> tensor<1x4xui1> {
+  // CHECK: [[X:%.*]] = qnn.transpose %x perm [0, 2, 1]
+  // CHECK: [[P:%.*]] = qnn.max_pool [[X]] {{.*}} channels_last : tensor<1x4x2xui3> -> tensor<1x2x2xui3>
+  %p = qnn.max_pool %x kernel [2] strides [2] pads [0, 0] dilations [1] : tensor<1x2x4xui3> -> tensor<1x2x2xui3>
+  %a = qnn.transpose %p perm [0, 2, 1] : tensor<1x2x2xui3> -> tensor<1x2x2xui3>
+  %b = qnn.transpose %a perm [0, 2, 1] : tensor<1x2x2xui3> -> tensor<1x2x2xui3>
+  %t = qnn.constant <tensor<2x1xui3>, [1, 2]>
+  // CHECK-NOT: qnn.transpose
+  // CHECK: qnn.threshold [[P]], {{%.*}} offset 0 axis 2
+  %q = qnn.threshold %b, %t offset 0 axis 1 : tensor<1x2x2xui3>, tensor<2x1xui3> -> tensor<1x2x2xui1>
+  %r = qnn.reshape %q : tensor<1x2x2xui1> -> tensor<1x4xui1>
+  func.return %r : tensor<1x4xui1>
+}
+
 // One form for two readers; what follows a turned map is turned with it.
 // CHECK-LABEL: func.func @branches
 func.func @branches(%x: tensor<1x2x4xui3>) -> tensor<1x4x4xsi5> {

@@ -1,5 +1,6 @@
 // RUN: qopt %s --split-input-file --verify-diagnostics -p 'fold{max-cycles=4}' | filecheck %s
 // RUN: qopt %s --split-input-file --verify-diagnostics -p 'fold{max-cycles=1}' | filecheck %s --check-prefix=FAST
+// RUN: qopt %s --split-input-file --verify-diagnostics -p 'fold{max-cycles=4 zero-skip=false}' | filecheck %s --check-prefix=DENSE
 
 // Eight products: in at most four cycles, and all at once.
 // CHECK-LABEL: func.func @core
@@ -32,4 +33,17 @@ func.func @core(%a: !qflow.stream<tensor<1x4xui2> by 1>, %b: !qflow.stream<tenso
   // CHECK: qflow.concat {{.*}} -> !qflow.stream<tensor<1x6xui2> by 2>
   %c = qflow.concat %a, %b axis 1 : !qflow.stream<tensor<1x4xui2> by 1>, !qflow.stream<tensor<1x2xui2> by 1> -> !qflow.stream<tensor<1x6xui2> by 1>
   func.return %c : !qflow.stream<tensor<1x6xui2> by 1>
+}
+
+// -----
+
+// Two of 32 products, in four cycles: where zeros are skipped, one row by two columns a
+// cycle are fast enough.
+// CHECK-LABEL: func.func @core
+// CHECK: qflow.mvu %q, %w zero_skip {{[12]}} accumulator si18 offset 0 : !qflow.stream<tensor<1x8xui8> by 2>, tensor<4x8xsi8> -> !qflow.stream<tensor<1x4xsi18> by 1>
+// DENSE: qflow.mvu %q, %w accumulator si18 offset 0 : !qflow.stream<tensor<1x8xui8> by [[SIMD:[248]]]>, tensor<4x8xsi8> -> !qflow.stream<tensor<1x4xsi18> by {{[124]}}>
+func.func @core(%q: !qflow.stream<tensor<1x8xui8> by 1>) -> !qflow.stream<tensor<1x4xsi18> by 1> {
+  %w = qnn.constant <tensor<4x8xsi8>, [0, 0, 99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]>
+  %a = qflow.mvu %q, %w accumulator si18 offset 0 : !qflow.stream<tensor<1x8xui8> by 1>, tensor<4x8xsi8> -> !qflow.stream<tensor<1x4xsi18> by 1>
+  func.return %a : !qflow.stream<tensor<1x4xsi18> by 1>
 }

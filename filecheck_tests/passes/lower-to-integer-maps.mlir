@@ -42,6 +42,30 @@ func.func @unequal_scales(%a: tensor<1x2x3xsi3>, %b: tensor<1x2x3xui2>) -> tenso
 
 // -----
 
+// Scales 1 and 1 + 2**-23 share a grid of 2**-23: a zero point of 2**23 * 3 is added.
+// CHECK-LABEL: func.func @zero_point_beyond_float32
+func.func @zero_point_beyond_float32(%a: tensor<1x2xui2>, %b: tensor<1x2xui2>) -> tensor<1x2xf32> {
+  %s = qnn.constant <tensor<f32>, [1.0]>
+  %t = qnn.constant <tensor<f32>, [1.00000011920928955078125]>
+  %y = qnn.constant <tensor<f32>, [3.0]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  %0 = qnn.dequantize %a, %s, %y : tensor<1x2xui2>, tensor<f32>, tensor<f32> -> tensor<1x2xf32>
+  %1 = qnn.dequantize %b, %t, %z : tensor<1x2xui2>, tensor<f32>, tensor<f32> -> tensor<1x2xf32>
+  // CHECK: [[P:%.*]] = qnn.constant <tensor<ui24>, [8388608]>
+  // CHECK: qnn.mul %a, [[P]]
+  // CHECK: [[Q:%.*]] = qnn.constant <tensor<ui24>, [8388609]>
+  // CHECK: qnn.mul %b, [[Q]]
+  // CHECK: [[S:%.*]] = qnn.add
+  // CHECK: [[C:%.*]] = qnn.constant <tensor<si26>, [-25165824]>
+  // CHECK: [[D:%.*]] = qnn.add [[S]], [[C]]
+  // CHECK: [[Z:%.*]] = qnn.constant <tensor<f32>, [0.0]>
+  // CHECK: qnn.dequantize [[D]], {{%.*}}, [[Z]]
+  %2 = qnn.add %0, %1 : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
+  func.return %2 : tensor<1x2xf32>
+}
+
+// -----
+
 // CHECK: lower-to-integer: qnn.conv: the input of the convolution is not quantised; put a Quant or BipolarQuant before it
 func.func @real(%x: tensor<1x1x4xf32>) -> tensor<1x1x2xf32> {
   %w = qnn.constant <tensor<1x1x3xf32>, [1.0, 2.0, 3.0]>

@@ -150,6 +150,32 @@ func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>, %w: tensor<2x4xsi3>) {
 
 // -----
 
+// CHECK: op 'qflow.mvu': `zero_skip` needs constant weights: what is skipped follows from their values
+func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>, %w: tensor<2x4xsi3>) {
+  %0 = qflow.mvu %x, %w zero_skip 2 accumulator si6 offset 0 : !qflow.stream<tensor<1x4xsi3> by 2>, tensor<2x4xsi3> -> !qflow.stream<tensor<1x2xsi6> by 1>
+  func.return
+}
+
+// -----
+
+// CHECK: op 'qflow.mvu': `zero_skip` needs weights that can be 0, got !qnn.bipolar
+func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>) {
+  %w = qnn.constant <tensor<2x4x!qnn.bipolar>, [1, -1, 1, -1, 1, 1, -1, -1]>
+  %0 = qflow.mvu %x, %w zero_skip 2 accumulator si6 offset 0 : !qflow.stream<tensor<1x4xsi3> by 2>, tensor<2x4x!qnn.bipolar> -> !qflow.stream<tensor<1x2xsi6> by 1>
+  func.return
+}
+
+// -----
+
+// CHECK: op 'qflow.mvu': `zero_skip` must be in [1, 2], the lanes of `input` that go together, got 4
+func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>) {
+  %w = qnn.constant <tensor<2x4x!qnn.ternary>, [1, -1, 1, -1, 0, 1, -1, -1]>
+  %0 = qflow.mvu %x, %w zero_skip 4 accumulator si6 offset 0 : !qflow.stream<tensor<1x4xsi3> by 2>, tensor<2x4x!qnn.ternary> -> !qflow.stream<tensor<1x2xsi6> by 1>
+  func.return
+}
+
+// -----
+
 // CHECK: op 'qflow.dwc': `out` must carry tensor<1x4xsi3>
 func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>) {
   %0 = qflow.dwc %x : !qflow.stream<tensor<1x4xsi3> by 2> -> !qflow.stream<tensor<1x4xsi4> by 1>
@@ -168,3 +194,11 @@ func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>) {
 
 // CHECK: constant of type tensor<9x!qnn.bipolar> needs 2 bytes, got 1
 qnn.weight @w = <tensor<9x!qnn.bipolar>, "0f">
+
+// -----
+
+// CHECK: op 'qnn.abs': 4, a magnitude of si3, does not fit `out` of ui2
+func.func @f(%x: tensor<1x4xsi3>) {
+  %0 = qnn.abs %x : tensor<1x4xsi3> -> tensor<1x4xui2>
+  func.return
+}

@@ -293,3 +293,11 @@ func.func @f(%x: !qflow.stream<tensor<1x4x5x6xsi3> by 2>, %y: !qflow.stream<tens
   %0 = qflow.mul %x, %y : !qflow.stream<tensor<1x4x5x6xsi3> by 2>, !qflow.stream<tensor<1x120xsi3> by 2> -> !qflow.stream<tensor<1x4x5x6xsi8> by 2>
   func.return
 }
+
+// -----
+
+// CHECK: op 'qflow.abs': 4, a magnitude of si3, does not fit `out` of si3
+func.func @f(%x: !qflow.stream<tensor<1x4xsi3> by 2>) {
+  %0 = qflow.abs %x : !qflow.stream<tensor<1x4xsi3> by 2> -> !qflow.stream<tensor<1x4xsi3> by 2>
+  func.return
+}

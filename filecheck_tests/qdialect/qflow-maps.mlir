@@ -58,6 +58,8 @@ func.func @joining(%x: !qflow.stream<tensor<1x3x4xsi3> by 2>, %y: !qflow.stream<
   %0 = qflow.add %x, %y factors %f : tensor<2x4xsi3> bias %b : tensor<4xsi3> : !qflow.stream<tensor<1x3x4xsi3> by 2>, !qflow.stream<tensor<1x3x4xsi5> by 2> -> !qflow.stream<tensor<1x3x4xsi8> by 2>
   // CHECK: qflow.mul %x, %y : !qflow.stream<tensor<1x3x4xsi3> by 2>, !qflow.stream<tensor<1x3x4xsi5> by 2> -> !qflow.stream<tensor<1x3x4xsi8> by 2>
   %1 = qflow.mul %x, %y : !qflow.stream<tensor<1x3x4xsi3> by 2>, !qflow.stream<tensor<1x3x4xsi5> by 2> -> !qflow.stream<tensor<1x3x4xsi8> by 2>
+  // CHECK: qflow.abs %x : !qflow.stream<tensor<1x3x4xsi3> by 2> -> !qflow.stream<tensor<1x3x4xui3> by 2>
+  %3 = qflow.abs %x : !qflow.stream<tensor<1x3x4xsi3> by 2> -> !qflow.stream<tensor<1x3x4xui3> by 2>
   // CHECK: qflow.concat %x, %y axis 2 : !qflow.stream<tensor<1x3x4xsi3> by 2>, !qflow.stream<tensor<1x3x4xsi5> by 2> -> !qflow.stream<tensor<1x3x8xsi5> by 2>
   %2 = qflow.concat %x, %y axis 2 : !qflow.stream<tensor<1x3x4xsi3> by 2>, !qflow.stream<tensor<1x3x4xsi5> by 2> -> !qflow.stream<tensor<1x3x8xsi5> by 2>
   func.return

@@ -21,3 +21,12 @@ func.func @core(%q: !qflow.stream<tensor<1x4xsi3> by 2>) -> !qflow.stream<tensor
   %7 = qflow.topk %6 : !qflow.stream<tensor<1x2xui1> by 2> -> !qflow.stream<tensor<1x1xui1> by 1>
   func.return %7 : !qflow.stream<tensor<1x1xui1> by 1>
 }
+
+// Zeros take no cycle, two lanes together, also in groups.
+// CHECK-LABEL: func.func @sparse
+func.func @sparse(%q: !qflow.stream<tensor<1x2x4xsi3> by 2>) -> !qflow.stream<tensor<1x2x1xsi6> by 1> {
+  %w = qnn.constant <tensor<2x4x!qnn.ternary>, [1, -1, 0, 0, 0, 0, 0, 0]>
+  // CHECK: qflow.mvu %q, %w groups 2 zero_skip 2 accumulator si6 offset 0 : !qflow.stream<tensor<1x2x4xsi3> by 2>, tensor<2x4x!qnn.ternary> -> !qflow.stream<tensor<1x2x1xsi6> by 1>
+  %0 = qflow.mvu %q, %w groups 2 zero_skip 2 accumulator si6 offset 0 : !qflow.stream<tensor<1x2x4xsi3> by 2>, tensor<2x4x!qnn.ternary> -> !qflow.stream<tensor<1x2x1xsi6> by 1>
+  func.return %0 : !qflow.stream<tensor<1x2x1xsi6> by 1>
+}

@@ -1,6 +1,7 @@
 // RUN: qopt %s --pipeline='bnn-integer{batch-norm=fixed3}' 2>&1 | filecheck %s
 // RUN: qopt %s --pipeline='bnn-fpga{batch-norm=fixed3}' -t sv | filecheck %s --check-prefix SV
 // RUN: not qopt %s --pipeline='bnn-c{batch-norm=float}' 2>&1 | filecheck %s --check-prefix FORM
+// RUN: qopt %s --pipeline='bnn-c{batch-norm=shift}' -t c 2>&1 | filecheck %s --check-prefix SHIFT
 // RUN: qopt --pipeline='bnn-c{batch-norm=fixed12 max-table=99}' --print-pipeline | filecheck %s --check-prefix PRINTED
 
 // A pass says what it changed; the record stays with the module.
@@ -9,7 +10,8 @@
 // CHECK: func.func @core
 // CHECK: qnn.threshold
 // SV: module
-// FORM: qopt: error: pipeline 'bnn-c': option 'batch-norm': expected exact or fixedN, such as fixed16, got float
+// SHIFT: qopt: shift-batch-norm: batch norm 'bn' by shifts, 2**-2: another level for 0 of 18 accumulator values
+// FORM: qopt: error: pipeline 'bnn-c': option 'batch-norm': expected exact, shift or fixedN, such as fixed16, got float
 // PRINTED: lower-to-integer,fixed-point-batch-norm{bits=12 max_table=99},floor-thresholds{max_table=99}
 func.func @main(%x: tensor<1x4xf32>) -> tensor<1x2xf32> {
   %one = qnn.constant <tensor<f32>, [1.0]>

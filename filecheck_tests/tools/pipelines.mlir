@@ -1,5 +1,5 @@
 // RUN: qopt %s --pipeline=bnn-integer --verify-each | filecheck %s --check-prefix INTEGER
-// RUN: qopt %s --pipeline=bnn-c --verify-each | filecheck %s --check-prefix PACKED
+// RUN: qopt %s --pipeline='bnn-c{max-popcounts=8}' --verify-each | filecheck %s --check-prefix PACKED
 // RUN: qopt %s --pipeline=bnn-fpga | filecheck %s --check-prefix CIRCUIT
 // RUN: qopt %s --pipeline='bnn-fpga{max-cycles=8}' -t sv | filecheck %s --check-prefix SV
 // RUN: qopt %s --pipeline=bnn-fpga | qopt -t circt | filecheck %s --check-prefix CIRCT

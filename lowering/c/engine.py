@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,15 +34,27 @@ class CEngine:
     core=CEngine(module))`. The compiler is the one that the variable CC names, or `cc`,
     or `gcc`.
 
+    Args:
+        module: integer level, packed or not.
+        options: of the library, but for its prefix.
+        tuning: flags that the compiler may not know, and then does without; code for
+            this machine alone where not given.
+
     Raises:
         CError: the module has no C form, or there is no C compiler.
     """
 
-    def __init__(self, module: ModuleOp) -> None:
-        library = build_library(module, COptions(_PREFIX))
+    def __init__(
+        self,
+        module: ModuleOp,
+        options: COptions | None = None,
+        tuning: Sequence[str] = _TUNING,
+    ) -> None:
+        chosen = replace(options or COptions(), prefix=_PREFIX)
+        library = build_library(module, chosen)
         self.interface: Interface = library.interface
         files = {**library.files, "batch.c": _batch_source(library.interface)}
-        self._run = _compiled(files).net_run_batch
+        self._run = _compiled(files, tuning).net_run_batch
         self._run.restype = None
         ports = (*self.interface.inputs, *self.interface.outputs)
         self._run.argtypes = [ctypes.c_uint64, *[ctypes.c_void_p] * len(ports)]
@@ -129,7 +142,7 @@ def find_compiler() -> str:
     )
 
 
-def _compiled(files: dict[str, str]) -> ctypes.CDLL:
+def _compiled(files: dict[str, str], tuned: Sequence[str]) -> ctypes.CDLL:
     """The shared library of these sources, loaded; its files are gone afterwards."""
     compiler = find_compiler()
     with tempfile.TemporaryDirectory(prefix="qnnc-") as name:
@@ -138,7 +151,7 @@ def _compiled(files: dict[str, str]) -> ctypes.CDLL:
             (folder / file).write_text(contents)
         sources = [file for file in files if file.endswith(".c")]
         target = folder / "net.so"
-        for tuning in (_TUNING, ()):
+        for tuning in (tuned, ()):
             command = [compiler, *_FLAGS, *tuning, *sources, "-o", str(target)]
             done = subprocess.run(
                 command, cwd=folder, capture_output=True, text=True, check=False

@@ -43,6 +43,7 @@ class Interface:
         flash_bytes: constants.
         digest: tells whether two libraries compute the same in the same way.
         self_test: whether there are known frames to test with.
+        loaded_bytes: memory of the library for weights that are decoded once.
     """
 
     prefix: str
@@ -52,6 +53,7 @@ class Interface:
     flash_bytes: int
     digest: str
     self_test: bool
+    loaded_bytes: int = 0
 
     @property
     def macro(self) -> str:

@@ -15,10 +15,10 @@ from xdsl.ir import Operation, SSAValue
 from lowering.c.errors import refusal
 from lowering.c.scalars import CType
 from qdialect.activation import LookupOp, ThresholdOp
-from qdialect.constants import LoadOp, constant_data
+from qdialect.constants import DecodeOp, LoadOp, constant_data
 from qdialect.convolution import ConvOp
 from qdialect.data import TensorDataAttr
-from qdialect.elementwise import AddOp, MulOp, SubOp
+from qdialect.elementwise import AbsOp, AddOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.packed import PackedMatMulOp, PackOp, UnpackOp
 from qdialect.packed_maps import PackedConvOp, PackedMaxPoolOp, PackedReshapeOp
@@ -34,7 +34,7 @@ from qdialect.selection import TopKOp
 from qdialect.shaping import ReshapeOp, TransposeOp
 from qdialect.types import AnyTensor
 
-Elementwise = ThresholdOp | LookupOp | AddOp | SubOp | MulOp
+Elementwise = ThresholdOp | LookupOp | AddOp | SubOp | MulOp | AbsOp
 Rearranging = TransposeOp | PadOp | ConcatOp | SliceOp | UpsampleOp | DepthToSpaceOp
 Convolution = ConvOp | PackedConvOp
 Head = (
@@ -87,6 +87,7 @@ class Loop:
         shape: the tensor's shape.
         out: where the result goes.
         scratch: memory for a window of a convolution, where one needs it.
+        decoded: memory for weights that are stored as code words.
     """
 
     source: Operation
@@ -97,6 +98,7 @@ class Loop:
     shape: tuple[int, ...]
     out: Buffer
     scratch: Buffer | None = None
+    decoded: Buffer | None = None
 
     @property
     def ops(self) -> tuple[Operation, ...]:
@@ -145,7 +147,7 @@ def written(step: Step) -> list[Buffer]:
     """The buffers that a step writes, its scratch among them."""
     match step:
         case Loop():
-            places = [step.out, step.scratch]
+            places = [step.out, step.scratch, step.decoded]
         case Selection():
             places = [step.values, step.indices]
         case PackedPool():
@@ -186,6 +188,8 @@ class Plan:
         data = constant_data(root)
         if data is None:
             load = root.owner
+            if isinstance(load, DecodeOp):
+                load = load.codes.owner
             assert isinstance(load, LoadOp)
             name = load.weight.string_value()
             raise refusal(load, f"the module has no qnn.weight @{name}")

@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
+from lowering.c.decoding import decoded_memory
 from lowering.c.errors import CError, refusal
 from lowering.c.plan import (
     Buffer,
@@ -27,7 +28,7 @@ from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.calls import CallOp
 from qdialect.constants import is_constant
 from qdialect.convolution import ConvOp
-from qdialect.elementwise import AddOp, MulOp, SubOp
+from qdialect.elementwise import AbsOp, AddOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.packed import PackedMatMulOp, PackedType, PackOp, UnpackOp, packed_type
 from qdialect.packed_maps import PackedConvOp, PackedMaxPoolOp, PackedReshapeOp
@@ -63,11 +64,12 @@ _GIVES_ELEMENTS = (
     AddOp,
     SubOp,
     MulOp,
+    AbsOp,
 )
-_TAKES_ELEMENTS = (ThresholdOp, LookupOp, AddOp, SubOp, MulOp, PackOp)
+_TAKES_ELEMENTS = (ThresholdOp, LookupOp, AddOp, SubOp, MulOp, AbsOp, PackOp)
 _ACCEPTED = (
-    "qnn.matmul, qnn.conv, qnn.threshold, qnn.lookup, qnn.add, qnn.sub, qnn.mul, packed "
-    "forms of these, qnn.pack, qnn.unpack, qnn.max_pool, qnn.sum_pool, qnn.pad, "
+    "qnn.matmul, qnn.conv, qnn.threshold, qnn.lookup, qnn.add, qnn.sub, qnn.mul, qnn.abs, "
+    "packed forms of these, qnn.pack, qnn.unpack, qnn.max_pool, qnn.sum_pool, qnn.pad, "
     "qnn.concat, qnn.slice, qnn.upsample, qnn.depth_to_space, qnn.reshape, "
     "qnn.transpose and qnn.topk"
 )
@@ -101,23 +103,28 @@ def integer_function(module: ModuleOp) -> FuncOp:
     return next(iter(functions.values()))
 
 
-def make_plan(function: FuncOp) -> Plan:
+def make_plan(function: FuncOp, *, decodes_ahead: bool = False) -> Plan:
     """Steps and buffers of a function of integer level.
+
+    Args:
+        function: of integer level.
+        decodes_ahead: whether coded weights are decoded before all steps.
 
     Raises:
         CError: an operation has no C form.
     """
     if len(function.body.blocks) != 1:
         raise refusal(function, "has several blocks, expected one")
-    planner = _Planner(function)
+    planner = _Planner(function, decodes_ahead)
     planner.run()
     return planner.plan
 
 
 class _Planner:
-    def __init__(self, function: FuncOp) -> None:
+    def __init__(self, function: FuncOp, decodes_ahead: bool) -> None:
         self.plan = Plan(function)
         self._block = function.body.block
+        self._decodes_ahead = decodes_ahead
         self._returned: dict[SSAValue, Buffer] = {}
 
     def run(self) -> None:
@@ -206,7 +213,17 @@ class _Planner:
         shape = shape_of(shaped) or (1,)
         scratch = _scratch(head) if isinstance(head, Convolution) else None
         self.plan.steps.append(
-            Loop(last, head, stream, body, pack, shape, out, scratch)
+            Loop(
+                last,
+                head,
+                stream,
+                body,
+                pack,
+                shape,
+                out,
+                scratch,
+                None if self._decodes_ahead else decoded_memory(head),
+            )
         )
 
     def _find_lifetimes(self) -> None:

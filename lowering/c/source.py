@@ -11,6 +11,7 @@ from xdsl.ir import Operation
 
 from lowering.banner import banner
 from lowering.c.arena import lay_out
+from lowering.c.errors import CError
 from lowering.c.example_main import example_main
 from lowering.c.functions import Functions
 from lowering.c.header import header
@@ -19,6 +20,7 @@ from lowering.c.kernels.loops import write_loop
 from lowering.c.kernels.packed_convolution import packed_pool
 from lowering.c.kernels.popcount import count_macro
 from lowering.c.kernels.selection import selection
+from lowering.c.loaded import Loaded
 from lowering.c.names import check_prefix, comment_text, describe
 from lowering.c.plan import Buffer, Loop, Plan, Selection, Step
 from lowering.c.planner import integer_function, make_plan
@@ -26,6 +28,7 @@ from lowering.c.self_test import Frames, self_test
 from lowering.c.step import Source, StepFunction
 from lowering.c.tables import Tables
 from lowering.text import Text
+from qdialect.c_costs import MACHINES
 from qdialect.packed import PackedType
 
 
@@ -37,11 +40,19 @@ class COptions:
         prefix: begins every name and file name.
         main: also write a program that reads frames and writes results.
         frames: known inputs and outputs for the self-test, if any.
+        machine: what will run it, of `qdialect.c_costs.MACHINES`; any other runs it too.
+        max_density: most weights of a layer that are not 0, as a share, of which zeros
+            are skipped; where none is given, they are where that is faster.
+        decode: `fly` to decode coded weights while a frame is computed, in the memory of
+            the call; `load` to do so once, into memory of the library.
     """
 
     prefix: str = "model"
     main: bool = False
     frames: Frames | None = None
+    machine: str = "portable"
+    max_density: float | None = None
+    decode: str = "fly"
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,8 @@ def emit(module: ModuleOp, options: COptions | None = None) -> dict[str, str]:
         options: what to call it.
 
     Raises:
-        CError: an operation has no C form, or the prefix is no C identifier.
+        CError: an operation has no C form, the prefix is no C identifier, or the machine
+            is not known.
     """
     return build_library(module, options).files
 
@@ -79,7 +91,18 @@ def build_library(module: ModuleOp, options: COptions | None = None) -> Library:
     """
     chosen = options or COptions()
     check_prefix(chosen.prefix)
-    return _Writer(make_plan(integer_function(module)), chosen).library()
+    if chosen.machine not in MACHINES:
+        raise CError(
+            f"target c: machine must be one of {', '.join(MACHINES)}, got "
+            f"{chosen.machine}"
+        )
+    if chosen.decode not in ("fly", "load"):
+        raise CError(f"target c: decode must be fly or load, got {chosen.decode}")
+    most = chosen.max_density
+    if most is not None and not 0 <= most <= 1:
+        raise CError(f"target c: max-density must be from 0 to 1, got {most}")
+    plan = make_plan(integer_function(module), decodes_ahead=chosen.decode == "load")
+    return _Writer(plan, chosen).library()
 
 
 class _Writer:
@@ -91,7 +114,13 @@ class _Writer:
         self._prefix = options.prefix
         self._arena = lay_out(plan)
         self._source = Source(
-            options.prefix, plan, Tables(options.prefix), Functions(options.prefix)
+            options.prefix,
+            plan,
+            Tables(options.prefix),
+            Functions(options.prefix),
+            MACHINES[options.machine],
+            options.max_density,
+            Loaded(options.prefix),
         )
 
     def library(self) -> Library:
@@ -107,6 +136,7 @@ class _Writer:
             self._source.tables.size_bytes,
             hashlib.sha256(definitions.encode()).hexdigest()[:16],
             self._options.frames is not None,
+            self._source.loaded.size_bytes,
         )
         files = {
             f"{self._prefix}.h": header(interface),
@@ -155,12 +185,14 @@ class _Writer:
             table.write(text, f"{self._prefix.upper()}_CONST")
             text()
         self._source.functions.write(text)
+        self._source.loaded.write_arrays(text)
         if self._arena.counts:
             text("/* What stands between two steps. */")
             with text.block("struct memory {", "};"):
                 for ctype, count in self._arena.counts:
                     text(f"{ctype.name} {ctype.short_name}[{count}];")
             text()
+        self._source.loaded.write_function(steps)
         return f"{text}\n{steps}"
 
     def _source_file(
@@ -213,6 +245,11 @@ class _Writer:
             if has_memory:
                 text("static struct memory memory;")
                 arena = "&memory"
+            if interface.loaded_bytes:
+                text("static int is_loaded = 0;")
+                with text.block("if (!is_loaded) {", "}"):
+                    text(f"{interface.prefix}_load();")
+                    text("is_loaded = 1;")
             arguments = interface.arguments()
             passed = f"{arena}, {arguments}" if arguments else arena
             text(f"{interface.prefix}_run_in({passed});")

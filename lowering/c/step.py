@@ -10,22 +10,38 @@ from math import prod
 from xdsl.ir import Operation, SSAValue
 
 from lowering.c.functions import Functions
+from lowering.c.loaded import Loaded
 from lowering.c.plan import Buffer, Plan
 from lowering.c.scalars import CType, Scalar, literal
 from lowering.c.tables import Tables
 from lowering.text import Text
+from qdialect.c_costs import Machine
 from qdialect.data import Array, TensorDataAttr
 from qdialect.types import BipolarType, element_of, shape_of, value_range
 
 
 @dataclass(frozen=True)
 class Source:
-    """The C source under construction, which all steps share."""
+    """The C source under construction, which all steps share.
+
+    Attributes:
+        prefix: begins every name.
+        plan: the steps.
+        tables: the constants.
+        functions: the helpers.
+        machine: what will run it.
+        max_density: most weights of a layer, as a share, of which zeros are skipped;
+            None where the machine decides.
+        loaded: coded weights that are decoded before all steps.
+    """
 
     prefix: str
     plan: Plan
     tables: Tables
     functions: Functions
+    machine: Machine
+    max_density: float | None
+    loaded: Loaded
 
 
 class StepFunction:

@@ -22,6 +22,15 @@ class CTarget(Target):
     """Begins every name and file name."""
     main: bool = False
     """Also write a program that reads frames and writes results."""
+    machine: str = "portable"
+    """What will run it: scalar, portable, avx2 or avx512."""
+    max_density: int | float | None = None
+    """Skip the zeros of layers in which at most this share of the weights is not 0;
+    where it is not given, of those in which that is faster."""
+
+    decode: str = "fly"
+    """Decode coded weights while a frame is computed (fly), in the memory of the call,
+    or once (load), into memory of the library."""
 
     def files(self, module: ModuleOp) -> dict[str, str]:
         """Contents by file name.
@@ -29,7 +38,14 @@ class CTarget(Target):
         Raises:
             CError: the module has no C form.
         """
-        return emit(module, COptions(self.prefix, self.main))
+        options = COptions(
+            self.prefix,
+            self.main,
+            machine=self.machine,
+            max_density=self.max_density,
+            decode=self.decode,
+        )
+        return emit(module, options)
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
         """Print all files, each under a line with its name."""

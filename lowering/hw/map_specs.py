@@ -10,6 +10,7 @@ from xdsl.utils.exceptions import PassFailedException
 from lowering.hw.units.add import Add
 from lowering.hw.units.block_pool import BlockPool
 from lowering.hw.units.concat import Concat
+from lowering.hw.units.magnitude import Magnitude
 from lowering.hw.units.mul import Mul
 from lowering.hw.units.pad import Pad
 from lowering.hw.units.reduction import Reduction
@@ -32,7 +33,7 @@ from qdialect.raster import Raster
 from qdialect.streams import stream_type
 
 Ints = npt.NDArray[np.int64]
-MapUnit = Add | BlockPool | Concat | Mul | Pad | Slice | SlidingPool
+MapUnit = Add | BlockPool | Concat | Magnitude | Mul | Pad | Slice | SlidingPool
 
 
 def map_unit_spec(op: Operation) -> MapUnit:
@@ -65,6 +66,12 @@ def map_unit_spec(op: Operation) -> MapUnit:
                 output_type=_element(op.out),
                 factors=constant_operand(op, op.factors, "factors"),
                 bias=constant_operand(op, op.bias, "biases"),
+                lanes=stream_type(op.out).lanes,
+            )
+        case qflow.AbsOp():
+            return Magnitude(
+                input_type=_element(op.input),
+                output_type=_element(op.out),
                 lanes=stream_type(op.out).lanes,
             )
         case qflow.MulOp():

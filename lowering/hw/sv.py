@@ -113,7 +113,7 @@ def _memory_texts(module: ModuleOp, plans: Sequence[ModulePlan]) -> dict[str, st
                         f"qnn.weight @{name.removesuffix('.mem')}"
                     )
                 width, depth = _memory_shape(read.dest, describe(read))
-                words = images[name].value.words()
+                words = images[name].data.words()
                 if len(words) != depth:
                     raise CircuitError(
                         f"{describe(read)}: the memory has {depth} words, {name} has "

@@ -24,6 +24,7 @@ from lowering.hw.units.threshold import Threshold
 from lowering.hw.units.topk import TopK
 from lowering.hw.units.upsample import Upsample
 from lowering.hw.units.vvu import TapProducts, Vvu
+from lowering.hw.units.zero_skip_mvu import ZeroSkipMvu
 from qdialect import qflow
 from qdialect.pipelines import repeating_store, sliding_store
 from qdialect.raster import Raster
@@ -49,7 +50,7 @@ def unit_spec(op: Operation) -> UnitSpec:
     """
     match op:
         case qflow.MvuOp():
-            return Mvu(
+            mvu = Mvu(
                 weights=constant_operand(op, op.weights, "weights"),
                 input_type=_element(op.input),
                 pe=op.pe,
@@ -60,6 +61,7 @@ def unit_spec(op: Operation) -> UnitSpec:
                 bias=_bias(op),
                 places=Places(*op.places),
             )
+            return ZeroSkipMvu(mvu, op.skip_lanes) if op.skips_zeros else mvu
         case qflow.VvuOp():
             stream = stream_type(op.input)
             products = TapProducts(

@@ -21,8 +21,16 @@ from lowering.interpreter.packed import run_packed_op
 from lowering.interpreter.spatial import run_spatial_op
 from lowering.interpreter.values import Value, as_array
 from qdialect.calls import CallOp
-from qdialect.constants import ConstantOp, LoadOp, is_constant, weight_of
+from qdialect.constants import (
+    ConstantOp,
+    DecodeOp,
+    LoadOp,
+    constant_array,
+    is_constant,
+    weight_of,
+)
 from qdialect.data import Array
+from qdialect.location import where
 from qdialect.packed import PackedType
 from qdialect.streams import StreamType
 from qdialect.types import is_real, shape_of, tensor_type
@@ -89,7 +97,7 @@ class Interpreter:
 
         Raises:
             InterpreterError: no such function, an input that does not fit its
-                argument, or an op that has no implementation.
+                argument, an op that has no implementation, or a sum beyond 64 bits.
         """
         function = self._function(entry)
         arguments = list(function.body.block.args)
@@ -152,7 +160,7 @@ class Interpreter:
 
     def _run_op(self, op: Operation, operands: Sequence[Value]) -> Sequence[Value]:
         match op:
-            case ConstantOp() | LoadOp():
+            case ConstantOp() | LoadOp() | DecodeOp():
                 return [self._constant(op)]
             case CallOp():
                 return self._call(op, operands)
@@ -162,7 +170,10 @@ class Interpreter:
             case _:
                 pass
         for family in self._families:
-            results = family(op, operands)
+            try:
+                results = family(op, operands)
+            except OverflowError as error:
+                raise InterpreterError(f"{where(op)}: {error}") from None
             if results is not None:
                 return results
         raise InterpreterError(f"the interpreter has no implementation of {op.name}")
@@ -180,17 +191,16 @@ class Interpreter:
                 return run_circuit(self._module, name, arrays)
         return self._run_function(self._function(name), arrays)
 
-    def _constant(self, op: ConstantOp | LoadOp) -> Value:
+    def _constant(self, op: ConstantOp | LoadOp | DecodeOp) -> Value:
         if op not in self._constants:
-            if isinstance(op, ConstantOp):
-                data = op.value
-            elif (weight := weight_of(op)) is not None:
-                data = weight.value
-            else:
+            if isinstance(op, LoadOp) and weight_of(op) is None:
                 raise InterpreterError(
                     f"the module has no constant {op.weight.string_value()!r}"
                 )
-            self._constants[op] = data.to_numpy()
+            array = constant_array(op.out)
+            # The operands of a decoding were run before it.
+            assert array is not None
+            self._constants[op] = array
         return self._constants[op]
 
 

@@ -62,6 +62,9 @@ def run_map_unit(op: Operation, arrays: Sequence[Array]) -> Array | None:
             return arrays[0].reshape(len(arrays[0]), *shape[1:])
         case qflow.AddOp():
             return _add(op, arrays)
+        case qflow.AbsOp():
+            magnitudes = np.abs(arrays[0].astype(np.int64))
+            return magnitudes.astype(storage_dtype(element_of_stream(op.out)))
         case qflow.MulOp():
             product = arrays[0].astype(np.int64) * arrays[1].astype(np.int64)
             return product.astype(storage_dtype(element_of_stream(op.out)))

@@ -343,7 +343,7 @@ class _Flattener:
                 f"{describe(read)} reads {name}, but the module has no "
                 f"qnn.weight @{name.removesuffix('.mem')}"
             )
-        words = self._images[name].value.words()
+        words = self._images[name].data.words()
         memory.words[: len(words)] = words
 
     def _writes(

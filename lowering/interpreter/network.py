@@ -9,17 +9,30 @@ from xdsl.ir import Operation
 
 from lowering.interpreter.products import integer_matmul, real_matmul
 from lowering.interpreter.values import (
+    Biased,
     Scaled,
     Value,
     as_array,
     scaled,
+    scaled_product,
     scaled_sum,
 )
+from qdialect.chains import data_operand
 from qdialect.data import Array
-from qdialect.elementwise import AddOp, DivOp, MulOp, ReluOp, SubOp
+from qdialect.elementwise import (
+    AbsOp,
+    AddOp,
+    BatchNormOp,
+    DivOp,
+    MulOp,
+    ReluOp,
+    SubOp,
+)
+from qdialect.from_posit import FromPositOp
 from qdialect.linear import MatMulOp
+from qdialect.posit import dyadic
 from qdialect.quantisers import DequantizeOp
-from qdialect.scaling import scaling
+from qdialect.scaling import norm_constants, product_scale, scaling, shifting
 from qdialect.selection import SoftmaxOp, TopKOp
 from qdialect.semantics import evaluate, storage_dtype
 from qdialect.shaping import ReshapeOp, TransposeOp
@@ -41,6 +54,9 @@ def run_network_op(op: Operation, operands: Sequence[Value]) -> list[Value] | No
             lazy = scaled(levels, scale, zero_point)
             if lazy is not None:
                 return [lazy]
+        case FromPositOp():
+            levels, power = dyadic(as_array(operands[0]))
+            return [Scaled(levels, np.array(2.0**power, np.float32))]
         case TransposeOp():
             return [as_array(operands[0]).transpose(op.axes)]
         case TopKOp():
@@ -58,10 +74,19 @@ def _on_scaled(op: Operation, operands: Sequence[Value]) -> Value | None:
     match op:
         case AddOp() | SubOp():
             lhs, rhs = operands
-            if isinstance(lhs, Scaled) and isinstance(rhs, Scaled):
+            if isinstance(lhs, Scaled | Biased) and isinstance(rhs, Scaled | Biased):
                 return scaled_sum(lhs, rhs, negated=isinstance(op, SubOp))
+            return _shifted(op, operands)
+        case BatchNormOp() if isinstance(operands[0], Scaled):
+            return _normalised(op, operands[0], operands)
+        case MulOp() if data_operand(op) is None:
+            lhs, rhs = operands
+            if isinstance(lhs, Scaled) and isinstance(rhs, Scaled):
+                return scaled_product(lhs, rhs)
         case MulOp() | DivOp():
             return _rescaled(op, operands)
+        case AbsOp() if isinstance(operands[0], Scaled):
+            return operands[0].magnitude()
         case ReluOp() if isinstance(operands[0], Scaled):
             if bool((operands[0].scale > 0).all()):
                 return operands[0].rectified()
@@ -70,6 +95,33 @@ def _on_scaled(op: Operation, operands: Sequence[Value]) -> Value | None:
         case _:
             pass
     return None
+
+
+def _shifted(op: AddOp | SubOp, operands: Sequence[Value]) -> Value | None:
+    """Levels plus a constant (`Shifting`)."""
+    step = shifting(op)
+    if step is None:
+        return None
+    data = operands[list(op.operands).index(step.data)]
+    result = evaluate(op, [as_array(value) for value in operands])
+    if not isinstance(data, Scaled) or result is None:
+        return None
+    return Biased(data, step.number, result)
+
+
+def _normalised(
+    op: BatchNormOp, data: Scaled, operands: Sequence[Value]
+) -> Value | None:
+    """Levels of another scale, plus a constant: the product and sum that it is."""
+    constants = norm_constants(op)
+    result = evaluate(op, [as_array(value) for value in operands])
+    if constants is None or result is None:
+        return None
+    slope, intercept = constants
+    scale = product_scale(data.scale, slope)
+    if scale is None:
+        return None
+    return Biased(Scaled(data.levels, scale), intercept, result)
 
 
 def _rescaled(op: MulOp | DivOp, operands: Sequence[Value]) -> Value | None:

@@ -162,8 +162,8 @@ def _combined(form: Form, x: Words, w: Words, i: int, j: int) -> Words:
         case Form.XOR:
             return x[..., i, :] ^ w[:, j]
         case Form.WEIGHT_MASK:
-            return w[:, 0] & (w[:, 1] ^ x[..., 0, :])
+            return w[:, j] & (w[:, -1] ^ x[..., 0, :])
         case Form.INPUT_MASK:
-            return x[..., 0, :] & (x[..., 1, :] ^ w[:, 0])
+            return x[..., 0, :] & (x[..., 1, :] ^ w[:, j])
         case Form.DIFFER:
-            return x[..., 0, :] & w[:, 0] & (x[..., 1, :] ^ w[:, 1])
+            return x[..., 0, :] & w[:, j] & (x[..., 1, :] ^ w[:, -1])

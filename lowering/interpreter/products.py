@@ -50,6 +50,9 @@ def integer_matmul(x: Levels, weights: Levels) -> Levels:
         OverflowError: a sum could exceed 64 bits.
     """
     bound = magnitude(x) * magnitude(weights) * max(1, weights.shape[1])
+    if bound >= _FLOAT64_EXACT:
+        rows = np.abs(weights.astype(np.int64)).sum(axis=1)
+        bound = magnitude(x) * int(rows.max(initial=0))
     dtype = exact_dtype(bound)
     product = x.astype(dtype) @ weights.astype(dtype).T
     return product.astype(np.int32 if dtype is np.float32 else np.int64)

@@ -129,8 +129,9 @@ def _max_pool(op: MaxPoolOp, x: Value) -> Value:
         pooled = max_pool(with_channels_last(array, already=last), op.window)
         return channels_as_before(pooled, last=last)
 
-    if isinstance(x, Scaled) and bool((x.scale > 0).all()):
+    if isinstance(x, Scaled):
         # Rounding is monotone: the greatest level is the greatest number.
+        x = x.with_positive_scale() if bool((x.scale < 0).any()) else x
         rank = x.levels.ndim
         places = spatial_axes(rank, channels_last=last)
         if not varies_along(x.scale, rank, places):

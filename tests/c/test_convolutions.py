@@ -162,7 +162,7 @@ def test_a_window_that_stands_in_the_map_is_not_copied() -> None:
     ]
     module = builder.module(*results)
     frames = random_frames(module, 10)
-    for variant in (module, apply(module, BitpackPass())):
+    for variant in (module, apply(module, BitpackPass(max_popcounts=8))):
         assert make_plan(integer_function(variant)).arena()[2:] == []
         assert_c_agrees(variant, frames, SANITIZED)
 
@@ -233,7 +233,7 @@ def test_packed_weights_of_other_words_are_refused() -> None:
     builder = MapBuilder()
     x = builder.argument(BipolarType(), 1, 4, 4, 64)
     module = builder.module(builder.conv(x, 5, BipolarType(), (3, 3)))
-    after = apply(module, BitpackPass())
+    after = apply(module, BitpackPass(max_popcounts=8))
     (op,) = [op for op in after.walk() if isinstance(op, PackedConvOp)]
     name = next(w for w in after.body.block.ops if w.name == "qnn.weight")
     name.detach()

@@ -46,7 +46,10 @@ def small_core() -> ModuleOp:
     builder = CoreBuilder()
     x = builder.argument(BipolarType(), 1, 70)
     y = builder.threshold(builder.linear(x, 66, BipolarType()), BipolarType())
-    return apply(builder.module(builder.linear(y, 10, TernaryType())), BitpackPass())
+    return apply(
+        builder.module(builder.linear(y, 10, TernaryType())),
+        BitpackPass(max_popcounts=8),
+    )
 
 
 def macros(header: str) -> dict[str, str]:
@@ -120,7 +123,7 @@ def test_several_inputs_and_outputs_are_numbered() -> None:
 
 def test_the_library_is_freestanding() -> None:
     for seed in range(6):
-        files = emit(apply(random_core(seed), BitpackPass()))
+        files = emit(apply(random_core(seed), BitpackPass(max_popcounts=8)))
         text = files["model.c"]
         assert re.findall(r"#include (.+)", text + files["model.h"]) == [
             '"model.h"',
@@ -180,7 +183,7 @@ def test_constants_can_be_placed(tmp_path: Path) -> None:
 def test_the_same_module_gives_the_same_text_and_hash() -> None:
     first, second = emit(small_core()), emit(small_core())
     assert first == second
-    other = emit(apply(random_core(3), BitpackPass()))
+    other = emit(apply(random_core(3), BitpackPass(max_popcounts=8)))
     hashes = {macros(files["model.h"])["MODEL_HASH"] for files in (first, other)}
     assert len(hashes) == 2
 

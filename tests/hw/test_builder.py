@@ -78,7 +78,7 @@ def test_rom(words: list[int], width: int, kind: str) -> None:
     m.output("word", word)
     owner = word.value.owner
     assert getattr(owner, "name", None) == kind
-    images = [(i.sym_name.data, i.value.words()) for i in m.images]
+    images = [(i.sym_name.data, i.data.words()) for i in m.images]
     assert images == ([("m_table", words)] if kind == "sv.read_inout" else [])
 
 

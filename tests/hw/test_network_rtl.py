@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from _pytest.mark import ParameterSet
-from integer_cores import CoreBuilder, core_of, random_core, random_frames
+from integer_cores import CoreBuilder, called, core_of, random_core, random_frames
 from pass_agreement import apply
 from simulators import needs_simulator
-from xdsl.dialects.builtin import FunctionType, IntegerAttr, ModuleOp, TensorType, i64
-from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Block, Region
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, TensorType, i64
 from xdsl.passes import ModulePass
 
 from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
@@ -23,7 +21,6 @@ from passes.fold import FoldPass
 from passes.insert_fifos import InsertFifosPass
 from qdialect import qflow
 from qdialect.beats import beat_times
-from qdialect.calls import CallOp
 from qdialect.data import Array
 from qdialect.selection import TopKOp
 from qdialect.timing import (
@@ -39,17 +36,6 @@ FRAMES = 24
 
 
 pytestmark = needs_simulator
-
-
-def called(module: ModuleOp) -> ModuleOp:
-    """The module with a @main that calls its @core."""
-    core = core_of(module).function_type
-    block = Block(arg_types=core.inputs.data)
-    call = CallOp("core", block.args, core.outputs.data)
-    block.add_ops([call, ReturnOp(*call.outs)])
-    type_ = FunctionType.from_lists(core.inputs.data, core.outputs.data)
-    module.body.block.add_op(FuncOp("main", type_, Region(block)))
-    return module
 
 
 def streams(module: ModuleOp, *passes: ModulePass) -> ModuleOp:

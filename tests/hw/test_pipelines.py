@@ -15,11 +15,19 @@ from lowering.hw.units.lookup import Lookup
 from lowering.hw.units.mvu import Mvu
 from lowering.hw.units.threshold import Threshold
 from lowering.hw.units.topk import TopK
+from lowering.hw.units.zero_skip_mvu import ZeroSkipMvu
 from passes.convert_to_qflow import ConvertToQflowPass
 from passes.fold import FoldPass
 from qdialect import qflow
 from qdialect.lane_conversion import LaneConversion
-from qdialect.pipelines import Pipeline, Store, fifo_capacity, fifo_latency, stages_of
+from qdialect.pipelines import (
+    Pipeline,
+    Store,
+    fifo_capacity,
+    fifo_latency,
+    pixel_slots,
+    stages_of,
+)
 from qdialect.selection import TopKOp
 from qdialect.streams import stream_of
 from qdialect.types import signed, unsigned
@@ -37,6 +45,8 @@ def first_result(op: Operation) -> int:
                 pass
             case LaneConversion():
                 total += min(-(-stage.out_lanes // stage.in_lanes), stage.in_beats)
+            case Store() if stage.reads.needs[0] == 1:
+                total += stage.in_beats + 1
             case Store():
                 raise AssertionError("test_units_swu looks at units with a store")
     return total
@@ -57,6 +67,10 @@ def check(op: Operation) -> None:
         case Mvu() | Threshold() | Lookup() | TopK() | Dwc():
             assert spec.latency_cycles == first_result(op), str(op)
             assert spec.cycles_per_vector == slowest_stage(op), str(op)
+        case ZeroSkipMvu():
+            assert isinstance(op, qflow.MvuOp)
+            assert spec.latency_cycles == first_result(op), str(op)
+            assert spec.cycles_per_pixel == pixel_slots(op), str(op)
         case _:
             assert isinstance(op, qflow.ForkOp), str(op)
 

@@ -57,8 +57,9 @@ def _add(f: StreamFunction, kind: int) -> None:
     channels = shape[-1]
     lanes = _pick(rng, 1, channels)
     elements = [_element(rng) for _ in range(count)]
-    # Powers of two, any number, or numbers that differ between channels.
-    pools = ([-4, -2, -1, 1, 1, 2, 8, 0], [-7, -3, -1, 1, 3, 5, 6], range(-9, 10))
+    # Powers of two, sums of up to six of them, or numbers that differ between channels.
+    sums = [-683, -43, -7, -3, -1, 1, 3, 5, 6, 200, 529]
+    pools = ([-4, -2, -1, 1, 1, 2, 8, 0], sums, range(-9, 10))
     columns = channels if kind == 2 else 1
     factors = rng.choice(pools[kind], (count, columns)) * np.ones((1, channels), int)
     bias = rng.integers(-20, 21, channels) * _pick(rng, 0, 1)
@@ -87,6 +88,16 @@ def _mul(f: StreamFunction) -> None:
     element = BipolarType() if both else integer_type_for(min(corners), max(corners))
     lhs, rhs = (f.argument(e, shape, lanes) for e in elements)
     f.result(f.add(qflow.MulOp(lhs, rhs, stream(element, shape, lanes))))
+
+
+def _abs(f: StreamFunction) -> None:
+    rng = f.rng
+    shape = _shape(rng)
+    lanes = _pick(rng, 1, shape[-1])
+    element = _element(rng)
+    most = max(map(abs, value_range(element)))
+    out = stream(integer_type_for(0, most + _pick(rng, 0, 20)), shape, lanes)
+    f.result(f.add(qflow.AbsOp(f.argument(element, shape, lanes), out)))
 
 
 def _concat(f: StreamFunction) -> None:
@@ -178,12 +189,13 @@ SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 8)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_sums_and_products(seed: int) -> None:
+def test_sums_products_and_magnitudes(seed: int) -> None:
     f = StreamFunction(seed)
     for i in range(12):
         _add(f, i % 3)
     for _ in range(8):
         _mul(f)
+        _abs(f)
     check_simulation(f.module(), frames=4)
 
 

@@ -48,6 +48,7 @@ class Config:
 
 
 SIGNS, TRITS = (-1, 1), (-1, 0, 1)
+ODD3 = tuple(range(-7, 8, 2))
 INT3, INT4, INT8 = tuple(range(-4, 4)), tuple(range(-8, 8)), tuple(range(-128, 128))
 
 CONFIGS = [
@@ -81,6 +82,15 @@ CONFIGS = [
     Config("8x8_bit_levels", (4, 11, 3, 4), signed(8), INT8, 15, 0.5, extremes=True),
     Config("8_bit_unsigned", (4, 11, 3, 4), unsigned(8), tuple(range(256)), 3, 0.5),
     Config("16x3_bit_serial", (3, 6, 1, 1), signed(16), INT3),
+    Config("odd_2_bit", (6, 20, 4, 7), unsigned(2), (-3, -1, 1, 3), 3, 0.5),
+    Config("odd_3_bit_bipolar", (5, 16, 2, 6), BIPOLAR, ODD3, 1, 0.5, BIPOLAR),
+    Config("odd_3_bit_signed", (5, 16, 2, 6), signed(4), ODD3),
+    Config("odd_doubled", (5, 16, 2, 6), unsigned(2), (-6, -2, 2, 6), 3, 0.5),
+    Config("shifts", (5, 22, 2, 5), signed(8), (-4, -2, -1, 0, 1, 8), 15, 0.5),
+    Config("shifts_one_lane", (3, 6, 1, 1), unsigned(8), tuple(range(-2, 3))),
+    Config("shifts_bipolar", (5, 20, 3, 8), BIPOLAR, (-4, -1, 0, 1, 4), 3, 0.5),
+    Config("signs_times_4", (5, 20, 3, 8), BIPOLAR, (-4, 4), 3, 0.5),
+    Config("trits_times_2_sums", (5, 20, 3, 8), BIPOLAR, (-2, 0, 2)),
 ]
 
 

@@ -11,7 +11,8 @@ from integer_cores import random_levels
 from xdsl.ir import Attribute
 
 from lowering.hw.units.activation import Activation, SearchTables
-from lowering.hw.units.encoding import DotProduct, Product
+from lowering.hw.units.encoding import DotProduct
+from qdialect.products import Product
 from qdialect.semantics import threshold_levels
 from qdialect.types import BipolarType, TernaryType, signed, unsigned, value_range
 
@@ -24,7 +25,10 @@ INPUTS: list[Attribute] = [
 WEIGHTS: list[Sequence[int]] = [
     *((-1, 1), (-1, 0, 1), (-1, 0), (0, 1), (0,), (1,), range(-2, 3), range(200)),
     *(range(-(1 << bits), 1 << bits) for bits in (1, 2, 3, 7)),
+    *(range(1 - (1 << bits), 1 << bits, 2) for bits in (2, 3, 8)),
+    *((-2, 2), (-8, 0, 8), (-6, -2, 2, 6), (-4, -1, 0, 2), (0, 4), (-16, 8, 64), (12,)),
 ]
+FORCED = (None, *Product)
 
 
 def _codes(dot: DotProduct, inputs: np.ndarray) -> np.ndarray:
@@ -38,14 +42,25 @@ def _codes(dot: DotProduct, inputs: np.ndarray) -> np.ndarray:
 def _raw_sum(dot: DotProduct, weights: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """The raw sum of one input vector for every row, as the elements compute it."""
     stored = dot.stored(weights)
+    places = np.arange(dot.weight_bits)
     if dot.product is Product.MULTIPLY:
-        return (weights * codes).sum(axis=1)
+        bits = dot.weight_bits
+        numbers = (stored << places).sum(axis=-1)
+        if dot.weights_signed:
+            numbers -= (numbers >> (bits - 1)) << bits
+        return (numbers * codes).sum(axis=1)
+    if dot.product is Product.SHIFT:
+        index = (stored[..., :-2] << places[:-2]).sum(axis=-1)
+        shifted = codes << np.array(dot.exponents)[index]
+        most = (1 << (dot.input_bits + dot.exponents[-1])) - 1
+        negated = np.where(stored[..., -1] == 1, most - shifted, shifted)
+        return np.where(stored[..., -2] == 1, negated, 0).sum(axis=1)
     total = np.zeros(len(weights), np.int64)
     for plane in dot.planes:
         bits = codes >> plane.input_bit & 1
         match dot.product:
             case Product.XNOR:
-                products = 1 ^ bits ^ stored[..., 0]
+                products = 1 ^ bits ^ stored[..., plane.weight_bit]
             case Product.GATED_XNOR:
                 products = stored[..., 0] & (1 ^ bits ^ stored[..., 1])
             case _:
@@ -59,16 +74,22 @@ def _raw_sum(dot: DotProduct, weights: np.ndarray, codes: np.ndarray) -> np.ndar
 @given(
     input_type=st.sampled_from(INPUTS),
     values=st.sampled_from(WEIGHTS),
+    forced=st.sampled_from(FORCED),
     rows=st.integers(1, 4),
     columns=st.integers(1, 9),
     seed=st.integers(0, 1 << 32),
 )
 def test_dot_product(
-    input_type: Attribute, values: Sequence[int], rows: int, columns: int, seed: int
+    input_type: Attribute,
+    values: Sequence[int],
+    forced: Product | None,
+    rows: int,
+    columns: int,
+    seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
     weights = rng.choice(values, (rows, columns)).astype(np.int64)
-    dot = DotProduct(input_type, weights)
+    dot = DotProduct(input_type, weights, forced)
     inputs = random_levels(rng, input_type, (columns,))
     raw = _raw_sum(dot, weights, _codes(dot, inputs))
     sums = weights @ inputs.astype(np.int64)
@@ -81,15 +102,20 @@ def test_dot_product(
 @given(
     input_type=st.sampled_from(INPUTS),
     values=st.sampled_from(WEIGHTS),
+    forced=st.sampled_from(FORCED),
     padding=st.integers(1, 4),
     seed=st.integers(0, 1 << 32),
 )
 def test_padding_adds_nothing(
-    input_type: Attribute, values: Sequence[int], padding: int, seed: int
+    input_type: Attribute,
+    values: Sequence[int],
+    forced: Product | None,
+    padding: int,
+    seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
     weights = rng.choice(values, (3, 5)).astype(np.int64)
-    dot = DotProduct(input_type, weights)
+    dot = DotProduct(input_type, weights, forced)
     wide = np.pad(weights, ((0, 0), (0, padding)), constant_values=dot.padding_weight)
     codes = _codes(dot, random_levels(rng, input_type, (5 + padding,)))
     if dot.padding_needs_zero:

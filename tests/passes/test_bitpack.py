@@ -22,10 +22,12 @@ from xdsl.utils.exceptions import PassFailedException, VerifyException
 from lowering.interpreter.engine import Interpreter
 from passes.bitpack import BitpackPass, tightest_element
 from qdialect.bit_planes import pack_words, unpack_words
+from qdialect.c_costs import MACHINES
 from qdialect.constants import LoadOp, WeightOp
 from qdialect.linear import MatMulOp
 from qdialect.packed import (
     WORD_BITS,
+    OddType,
     PackedMatMulOp,
     PackedType,
     PackOp,
@@ -43,6 +45,7 @@ from qdialect.types import (
 )
 
 PACK_ALL = BitpackPass(max_popcounts=10_000)
+FEW = BitpackPass(max_popcounts=8)
 SMALL = [e for e in ELEMENTS if width_bits(e) <= 4]
 
 
@@ -88,6 +91,25 @@ def test_sums_of_every_pair_of_types(x: Attribute, w: Attribute) -> None:
         assert count(after, PackedMatMulOp) == 1
         assert count(after, MatMulOp) == 0
         assert_same_core(module, after, 10)
+
+
+@pytest.mark.parametrize("x", ELEMENTS, ids=str)
+def test_sums_of_odd_weights(x: Attribute) -> None:
+    for bits, (columns, rows) in enumerate([(1, 2), (63, 4), (64, 5), (130, 7)], 2):
+        builder = CoreBuilder(bits)
+        codes = random_levels(builder.rng, unsigned(bits), (rows, columns))
+        weights = 2 * codes.astype(np.int64) - ((1 << bits) - 1)
+        weights[:2, 0] = 1 - (1 << bits), (1 << bits) - 1
+        load = builder.weight(weights, signed(bits + 1))
+        module = builder.module(builder.matmul(builder.argument(x, 1, columns), load))
+        after = apply(module, PACK_ALL)
+        assert f"!qnn.odd<{bits}>" in str(after)
+        assert_same_core(module, after, 10)
+
+
+def test_odd_weights_have_two_bits_or_more() -> None:
+    with pytest.raises(VerifyException, match="2 to 32 bits, got 1"):
+        OddType(IntAttr(1))
 
 
 @settings(max_examples=150, deadline=None)
@@ -156,27 +178,46 @@ def test_whole_cores(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "w", "packed"),
+    ("x", "w", "machines"),
     [
-        (BipolarType(), BipolarType(), True),
-        (unsigned(2), signed(3), True),
-        (unsigned(8), BipolarType(), True),
-        (signed(3), signed(3), False),
-        (unsigned(8), TernaryType(), False),
-        (signed(8), signed(8), False),
+        (BipolarType(), BipolarType(), "scalar portable avx2 avx512"),
+        (TernaryType(), TernaryType(), "scalar portable avx2 avx512"),
+        (unsigned(2), BipolarType(), "scalar portable avx2 avx512"),
+        (unsigned(2), signed(3), "scalar portable avx2"),
+        (signed(3), signed(3), "scalar avx2 avx512"),
+        (unsigned(8), BipolarType(), "scalar portable avx2"),
+        (signed(8), signed(8), ""),
     ],
     ids=str,
 )
+@pytest.mark.parametrize("machine", MACHINES)
 def test_a_product_is_packed_where_it_pays(
-    x: Attribute, w: Attribute, packed: bool
+    x: Attribute, w: Attribute, machines: str, machine: str
 ) -> None:
     builder = CoreBuilder()
-    module = builder.module(builder.linear(builder.argument(x, 1, 64), 9, w))
-    after = apply(module, BitpackPass())
+    module = builder.module(builder.linear(builder.argument(x, 1, 512), 64, w))
+    after = apply(module, BitpackPass(machine=machine))
+    packed = machine in machines.split()
     assert count(after, PackedMatMulOp) == packed
     assert count(after, MatMulOp) == (not packed)
     if not packed:
         assert str(after) == str(module)
+
+
+def test_packing_an_input_of_which_few_rows_are_computed_does_not_pay() -> None:
+    for rows, packed in ((1, False), (64, True)):
+        builder = CoreBuilder()
+        x = builder.argument(unsigned(2), 1, 512)
+        module = builder.module(builder.linear(x, rows, BipolarType()))
+        assert count(apply(module, BitpackPass()), PackedMatMulOp) == packed
+
+
+def test_a_product_of_few_weights_that_are_not_0_is_left() -> None:
+    builder = CoreBuilder()
+    weights = (builder.rng.random((64, 512)) < 0.002).astype(np.int64)
+    load = builder.weight(weights, unsigned(1))
+    module = builder.module(builder.matmul(builder.argument(unsigned(1), 1, 512), load))
+    assert str(apply(module, BitpackPass())) == str(module)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +233,11 @@ def test_a_product_is_packed_where_it_pays(
         ([-4, 4], signed(4), signed(4)),
         ([0, 7], unsigned(3), unsigned(3)),
         ([-1, 1], BipolarType(), BipolarType()),
+        ([-3, -1, 1, 3], signed(3), OddType(IntAttr(2))),
+        ([-1, 3], signed(8), OddType(IntAttr(2))),
+        ([-127, 255], signed(9), OddType(IntAttr(8))),
+        ([1, 3], signed(3), unsigned(2)),
+        ([-3, 0, 1], signed(8), signed(3)),
     ],
 )
 def test_tightest_element(
@@ -231,7 +277,7 @@ def test_a_symbol_with_another_reader_stays() -> None:
     first = builder.linear(x, 4, TernaryType())
     load = builder.add(LoadOp("w0", TensorType(TernaryType(), (4, 9))))
     module = builder.module(first, builder.matmul(y, load))
-    after = apply(module, BitpackPass())
+    after = apply(module, FEW)
     names = [op.sym_name.data for op in after.walk() if isinstance(op, WeightOp)]
     assert sorted(names) == ["w0", "w0_packed"]
     assert_same_core(module, after)
@@ -244,7 +290,7 @@ def test_a_taken_name_is_not_given_twice() -> None:
     module = builder.module(sums)
     taken = WeightOp("w0_packed", builder.weights[0].value)
     module.body.block.add_op(taken)
-    after = apply(module, BitpackPass())
+    after = apply(module, FEW)
     names = [op.sym_name.data for op in after.walk() if isinstance(op, WeightOp)]
     assert sorted(names) == ["w0_packed", "w0_packed_1"]
 
@@ -276,7 +322,8 @@ def test_weights_that_are_computed_are_left() -> None:
     [
         (BitpackPass(word_bits=24), "word-bits must be 8, 16, 32 or 64, got 24"),
         (BitpackPass(panel=0), "panel must be 1 or more, got 0"),
-        (BitpackPass(max_popcounts=0), "max-popcounts must be 1 or more, got 0"),
+        (BitpackPass(max_popcounts=-1), "max-popcounts must be 0 or more, got -1"),
+        (BitpackPass(machine="z80"), "one of scalar, portable, avx2, avx512, got z80"),
     ],
 )
 def test_bad_options(options: BitpackPass, message: str) -> None:
@@ -290,7 +337,7 @@ def test_a_packed_matmul_of_other_words_is_refused() -> None:
         builder.module(
             builder.linear(builder.argument(BipolarType(), 1, 9), 2, BipolarType())
         ),
-        BitpackPass(),
+        PACK_ALL,
     )
     (op,) = [op for op in core_of(module).walk() if isinstance(op, PackedMatMulOp)]
     load = op.weights.owner

@@ -136,7 +136,7 @@ def test_a_convolution_is_packed_where_it_pays(
     builder = MapBuilder()
     map = builder.argument(x, 1, 4, 4, channels)
     module = builder.module(builder.conv(map, 5, BipolarType(), (3, 3)))
-    after = apply(module, BitpackPass())
+    after = apply(module, BitpackPass(max_popcounts=8))
     assert count(after, PackedConvOp) == packed
     assert count(after, ConvOp) == (not packed)
     if not packed:
@@ -206,7 +206,7 @@ def test_a_pool_of_other_elements_is_left(element: Attribute) -> None:
     builder = MapBuilder()
     pooled = builder.max_pool(builder.argument(element, 1, 4, 4, 64), (2, 2))
     module = builder.module(builder.conv(pooled, 3, BipolarType(), (2, 2)))
-    after = apply(module, BitpackPass())
+    after = apply(module, PACK_ALL)
     assert count(after, PackedConvOp) == count(after, MaxPoolOp) == 1
     assert_same_core(module, after)
 

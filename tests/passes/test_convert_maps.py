@@ -253,7 +253,9 @@ def test_trained_networks(model: SharedModel) -> None:
     assert_same(module, converted(module), [frames])
 
 
-@pytest.mark.parametrize("name", ["digits_cnn_w1a1", "digits_resnet_w2a2"])
+@pytest.mark.parametrize(
+    "name", ["digits_cnn_w1a1", "digits_resnet_w2a2", "digits_xnornet"]
+)
 def test_networks_of_our_own(name: str) -> None:
     module = trained(MODELS / f"{name}.onnx")
     with np.load(MODELS / "digits_test.npz") as data:

@@ -129,6 +129,16 @@ def test_bisection_gives_the_thresholds_of_the_table() -> None:
     assert_same(tabulated, bisected, inputs)
 
 
+def test_a_falling_chain_that_is_constant_is_bisected_as_that() -> None:
+    """Negative slopes so small that all accumulators have one level."""
+    builder = ChainBuilder(signed(12))
+    builder.batch_norm([-(2.0**-60)] * 3)
+    builder.quantise(signed(4), Rounding.HALF_EVEN, False, 100.0)
+    module = builder.module()
+    after = apply(module, FloorThresholdsPass(max_table=16))
+    assert_same(module, after, [every_level(-2048, 2047)])
+
+
 def test_a_range_of_40_bits_is_bisected_exactly() -> None:
     builder = ChainBuilder(signed(40))
     builder.batch_norm([2.0**-30, -(2.0**-33), 2.0**-35])

@@ -132,8 +132,9 @@ def test_weight_words_are_capped() -> None:
     for op in units(core_of(after)):
         if isinstance(op, qflow.MvuOp):
             assert op.pe * op.simd * 2 <= 24
+    too_fast = FoldPass(max_cycles=200, max_weight_bits=24, zero_skip=False)
     with pytest.raises(PassFailedException, match="at least 250 cycles"):
-        apply(module, FoldPass(max_cycles=200, max_weight_bits=24))
+        apply(module, too_fast)
     with pytest.raises(PassFailedException, match="raise max-weight-bits"):
         apply(module, FoldPass(max_weight_bits=1))
 
@@ -199,6 +200,8 @@ def test_of_several_units_that_are_too_slow_the_slowest_is_named() -> None:
         ('{"topk_0": {"pe": 2}}', r"unit topk_0: pe must be in \[1, 1\], got 2"),
         ('["mvu_0"]', "expected an object"),
         ('{"mvu_0": ', ":1:11: expected JSON"),
+        ("[" * 100_000, "expected an object of unit names; it nests too deeply"),
+        ('{"mvu_0": ' + "9" * 5000, "or a number in it is too long"),
     ],
 )
 def test_folding_file_refusals(text: str, message: str, tmp_path: Path) -> None:

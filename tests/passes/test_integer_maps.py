@@ -106,6 +106,28 @@ def test_residual_adds(scale: float, factors: int) -> None:
     assert sum(isinstance(op, MulOp) for op in ops) <= factors
 
 
+@pytest.mark.parametrize("zero", [0, 2])
+@pytest.mark.parametrize("whole", [False, True])
+def test_gates(whole: bool, zero: int) -> None:
+    """A product of two maps, or of a map and a number for each channel."""
+    network = MapNetwork(9, (3, 6, 6))
+    network.quantise(3)
+    network.conv(4, 3, pads=[1] * 4)
+    gated = network.quantise(3, 0.3, zero)
+    network.conv(4, 3, pads=[1] * 4)
+    if whole:
+        network.quantise(4)
+        network.op("GlobalAveragePool")
+    network.op("Sigmoid")
+    network.quantise(4, 0.07, signed=0)
+    network.op("Mul", gated)
+    network.shape = (4, 6, 6)
+    network.quantise(4, 0.2)
+    network.conv(2, 1)
+    ops = lowered(network, 100)
+    assert sum(isinstance(op, MulOp) for op in ops) == 1
+
+
 @pytest.mark.parametrize("scale", [0.25, 0.5, 0.375])
 @pytest.mark.parametrize("zero", [0, 2])
 def test_concatenations(scale: float, zero: int) -> None:

@@ -80,11 +80,14 @@ def run_program(
 
 
 def run_in_c(
-    module: ModuleOp, frames: Sequence[Array], flags: Sequence[str] = ("-O1",)
+    module: ModuleOp,
+    frames: Sequence[Array],
+    flags: Sequence[str] = ("-O1",),
+    **options: object,
 ) -> list[Array]:
     """Outputs of the core of a module, through a compiled program."""
     with tempfile.TemporaryDirectory() as name:
-        library = write_library(module, Path(name))
+        library = write_library(module, Path(name), **options)
         program = compile_program(Path(name), flags)
         return run_program(program, library, frames)
 

@@ -11,6 +11,7 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from qdialect.activation import LookupOp, ThresholdOp
+from qdialect.calls import CallOp
 from qdialect.constants import LoadOp, WeightOp, constant
 from qdialect.data import Array, TensorDataAttr
 from qdialect.elementwise import AddOp, BinaryOp, MulOp, SubOp
@@ -191,6 +192,17 @@ class CoreBuilder:
         )
         self._module.verify()
         return self._module
+
+
+def called(module: ModuleOp) -> ModuleOp:
+    """The module with a @main that calls its @core."""
+    core = core_of(module).function_type
+    block = Block(arg_types=core.inputs.data)
+    call = CallOp("core", block.args, core.outputs.data)
+    block.add_ops([call, ReturnOp(*call.outs)])
+    type_ = FunctionType.from_lists(core.inputs.data, core.outputs.data)
+    module.body.block.add_op(FuncOp("main", type_, Region(block)))
+    return module
 
 
 def core_of(module: ModuleOp) -> FuncOp:

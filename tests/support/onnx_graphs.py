@@ -54,9 +54,12 @@ class OnnxGraph:
         dtype: npt.DTypeLike = np.float32,
         *,
         name: str = "",
+        annotation: str | None = None,
     ) -> str:
         """An initialiser."""
         name = name or f"c{len(self.initialisers)}"
+        if annotation is not None:
+            self.annotations[name] = annotation
         array = np.array(values, dtype)
         self.initialisers.append(numpy_helper.from_array(array, name))
         return name

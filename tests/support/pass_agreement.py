@@ -17,6 +17,7 @@ from passes.fold_batch_norm import FoldBatchNormPass
 from passes.lower_to_integer import LowerToIntegerPass
 from passes.move_past_quantisers import MovePastQuantisersPass
 from passes.narrow_accumulators import NarrowAccumulatorsPass
+from passes.narrow_sums import NarrowSumsPass
 from passes.outline_core import OutlineCorePass
 from passes.quantize_inputs import QuantizeInputsPass
 from qdialect.data import Array
@@ -27,6 +28,7 @@ TO_INTEGER: tuple[ModulePass, ...] = (
     MovePastQuantisersPass(),
     LowerToIntegerPass(),
     FloorThresholdsPass(),
+    NarrowSumsPass(),
     ChooseLayoutPass(),
     NarrowAccumulatorsPass(),
     OutlineCorePass(),

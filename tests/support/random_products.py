@@ -29,6 +29,7 @@ class Drawn:
         falling: chance that a row falls.
         kinds: VY, VX, kinds of rows and of columns of the map; None for no bias.
         even: whether the biases of a row differ by even numbers only.
+        odd: whether weights are -1 and +1 though their type has other values.
     """
 
     inputs: Attribute
@@ -39,6 +40,7 @@ class Drawn:
     falling: float = 0
     kinds: tuple[int, int] | None = None
     even: bool = False
+    odd: bool = False
 
 
 class Arguments(TypedDict):
@@ -97,6 +99,7 @@ def random_products(
     drawn: Drawn,
     shape: tuple[int, int],
     extents: tuple[int, int],
+    kept: Array | None = None,
 ) -> Products:
     """Weights, biases and thresholds near the sums that occur.
 
@@ -105,9 +108,12 @@ def random_products(
         drawn: what they are like.
         shape: of the weights, rows of all groups by columns.
         extents: rows and columns of the map that leaves.
+        kept: of `shape`, false where a weight is 0 whatever was drawn.
     """
     rng, (rows, columns) = function.rng, shape
-    weights = _levels(rng, drawn.weights, shape)
+    weights = _levels(rng, BIPOLAR if drawn.odd else drawn.weights, shape)
+    if kept is not None:
+        weights = np.where(kept, weights, 0)
     low, high = value_range(drawn.inputs)
     reach = int(np.abs(weights).sum(axis=1).max()) * max(-low, high)
     spread = max(2, int(columns**0.5 * high * np.abs(weights).max()))
@@ -146,7 +152,9 @@ def random_products(
             bias=operand(bias, signed(spread.bit_length() + 2)),
             row_places=places[0],
             column_places=places[1],
-            thresholds=operand(thresholds, signed((4 * reach).bit_length() + 1)),
+            thresholds=operand(
+                thresholds, signed(max(4 * reach, spread).bit_length() + 1)
+            ),
             falling=operand(falling, unsigned(1)),
             offset=drawn.offset,
         ),

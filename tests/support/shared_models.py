@@ -170,6 +170,11 @@ def _separable_data() -> Array:
     return _separable_golden().inputs
 
 
+def _centred_cifar10() -> Array:
+    """Every tenth test image as int8 [1000, 32, 32, 3]."""
+    return (cifar10_images()[::10].astype(np.int16) - 128).astype(np.int8)
+
+
 def _pixels(divisor: float) -> Callable[[], Array]:
     return lambda: (mnist_images() / np.float32(divisor)).astype(np.float32)[:, None]
 
@@ -265,5 +270,21 @@ CONVOLUTION: tuple[SharedModel, ...] = (
         "radioml_vgg10/vgg10_w8a8.onnx",
         _golden("radioml_vgg10/vgg10_w8a8_golden.npz", exact=False),
         _inputs("radioml_vgg10/vgg10_w8a8_golden.npz"),
+    ),
+)
+
+SCHEMES: tuple[SharedModel, ...] = (
+    SharedModel(
+        "resnet8_int8",
+        "mlperf_tiny_int8/pretrainedResnet_quant.onnx",
+        _golden("mlperf_tiny_int8/pretrainedResnet_quant_golden.npz", exact=False),
+        _centred_cifar10,
+        0.876,
+    ),
+    SharedModel(
+        "dscnn_int8",
+        "mlperf_tiny_int8/kws_ref_model.onnx",
+        _golden("mlperf_tiny_int8/kws_ref_model_golden.npz", exact=False),
+        _inputs("mlperf_tiny_int8/kws_ref_model_golden.npz"),
     ),
 )

@@ -139,9 +139,20 @@ def test_batch_norms_in_fixed_point_are_counted_and_everything_agrees(
     assert (folder / "out" / "ir" / "05-fixed-point-batch-norm.mlir").exists()
 
 
+def test_batch_norms_by_shifts_are_counted_and_everything_agrees(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["-o", "out", "--targets", "c", "--frames", "20"]
+    assert main([str(MODEL), *options, "--batch-norm", "shift"]) == 0
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert all(a["frames_equal"] == a["frames"] == 20 for a in report["agreements"])
+    assert len([n for n in report["notes"] if "by shifts, 2**-" in n]) == 2
+    assert "note: batch norms by shifts: " in capsys.readouterr().out
+
+
 def test_an_unknown_form_of_batch_norms_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(MODEL), "-o", "out", "--batch-norm", "fixed"]) == 2
-    assert "expected exact or fixedN, such as fixed16" in capsys.readouterr().err
+    assert "expected exact, shift or fixedN, such as fixed16" in capsys.readouterr().err
     assert not (folder / "out").exists()

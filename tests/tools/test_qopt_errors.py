@@ -22,6 +22,32 @@ func.func @main(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {{
 }}
 """
 
+DECODED = """\
+func.func @core(%x: tensor<1x2xui2>) -> tensor<1x1xsi16> {
+  %c = qnn.load @codes : tensor<1x2xui1>
+  %t = qnn.constant <tensor<2xsi8>, [-7, 9]>
+  %w = qnn.decode %c, %t : tensor<1x2xui1>, tensor<2xsi8> -> tensor<1x2xsi8>
+  %0 = qnn.matmul %x, %w : tensor<1x2xui2>, tensor<1x2xsi8> -> tensor<1x1xsi16>
+  func.return %0 : tensor<1x1xsi16>
+}
+"""
+
+ZERO_POINT = """\
+func.func @main(%x: tensor<1x2xsi4>) -> tensor<1x2xf32> {
+  %s = qnn.constant <tensor<f32>, [0.5]>
+  %z = qnn.constant <tensor<f32>, [1.8446744073709552e+19]>
+  %w = qnn.constant <tensor<2x2xsi8>, [1, 2, 3, 4]>
+  %o = qnn.constant <tensor<f32>, [0.0]>
+  %v = qnn.dequantize %x, %s, %z
+    : tensor<1x2xsi4>, tensor<f32>, tensor<f32> -> tensor<1x2xf32>
+  %m = qnn.dequantize %w, %s, %o
+    : tensor<2x2xsi8>, tensor<f32>, tensor<f32> -> tensor<2x2xf32>
+  %0 = qnn.matmul %v, %m
+    : tensor<1x2xf32>, tensor<2x2xf32> -> tensor<1x2xf32> loc("fc")
+  func.return %0 : tensor<1x2xf32>
+}
+"""
+
 PLUGIN = """\
 from dataclasses import dataclass
 from qdialect.elementwise import NegOp
@@ -143,6 +169,48 @@ CASES = {
         BODY.format('%c = qnn.constant <tensor<9xsi8>, "00">'),
         "m.mlir:2:3: error: constant of type tensor<9xsi8> needs 9 bytes, got 1",
     ),
+    "extents beyond 64 bits": mlir(
+        BODY.format('%c = qnn.constant <tensor<4294967296x4294967296xui4>, "">'),
+        "tensor<4294967296x4294967296xui4> needs 9223372036854775808 bytes, got 0",
+    ),
+    "coded extents beyond 64 bits": mlir(
+        'qnn.weight @w = #qnn.coded<tensor<4294967296x4294967296xui4>, values 4, "">\n',
+        "m.mlir:1:1: error: coded constant of type tensor<4294967296x4294967296xui4>: "
+        "the stream has 0 symbols, expected 18446744073709551616",
+    ),
+    "code of too many words": mlir(
+        f'qnn.weight @w = #qnn.coded<tensor<8xui4>, values huffman "{"ff" * 257}", "00">',
+        "m.mlir:1:1: error: coded constant: no prefix code has words of lengths",
+    ),
+    "record that no pass made": mlir(
+        "module attributes {qnn.weight_schemes = 3 : i32} {}\n",
+        "m.mlir: error: qnn.weight_schemes: expected what passes on real weights write",
+        "m.mlir -p posit-weights",
+    ),
+    "decoded weights that are missing": mlir(
+        DECODED,
+        "m.mlir:2:3: error: target c: qnn.load: the module has no qnn.weight @codes",
+        "m.mlir -t c",
+    ),
+    "number beyond its type": mlir(
+        BODY.format('"test.op"() {a = array<i64: 99999999999999999999>} : () -> ()'),
+        "m.mlir:2:",
+    ),
+    "exponent beyond its type": mlir(
+        BODY.format(
+            "%y = qnn.elu %x alpha 1.0e+300 : tensor<1x4xf32> -> tensor<1x4xf32>"
+        ),
+        "m.mlir:2:",
+    ),
+    "no bits": mlir(
+        GOOD.replace("!qnn.bipolar", "si0"),
+        "m.mlir:2:3: error: op 'qnn.sign': elements of `out` must be !qnn.bipolar",
+    ),
+    "zero point beyond 32 bits": mlir(
+        ZERO_POINT,
+        "m.mlir: error: lower-to-integer: qnn.matmul (node 'fc'): expected a zero point",
+        "m.mlir -p lower-to-integer",
+    ),
     "no terminator": mlir(
         "func.func @main() {\n  %c = qnn.constant <tensor<1xsi4>, [1]>\n}\n",
         "m.mlir:2:3: error: op 'qnn.constant': ",
@@ -175,6 +243,11 @@ CASES = {
         "pass 'fold': option 'max-cycles': expected integer, got many",
         2,
     ),
+    "pass option beyond 64 bits": good(
+        "m.mlir -p prune-weights{threshold=" + "9" * 400 + "}",
+        "pass 'prune-weights': option 'threshold': expected a number of at most 63 bits",
+        2,
+    ),
     "unknown pipeline": good(
         "m.mlir --pipeline=bnn-fpgas",
         "no pipeline 'bnn-fpgas'; did you mean 'bnn-fpga'?",
@@ -186,6 +259,10 @@ CASES = {
     "unknown target": good("m.mlir -t svx", "no target 'svx'; did you mean 'sv'?", 2),
     "unknown target option": good(
         "m.mlir -t sv{width=3}", "target 'sv': no option 'width'", 2
+    ),
+    "target option out of range": good(
+        "m.mlir -t c{max-density=2}",
+        "m.mlir: error: target c: max-density must be from 0 to 1, got 2",
     ),
     "malformed target": good("m.mlir -t }{", "target '}{': malformed", 2),
     "split network": Case(

@@ -40,6 +40,31 @@ func.func @main(%x: tensor<1x3xf32>) -> tensor<1x3x!qnn.bipolar> {
 }
 """
 
+NORM = """\
+func.func @main(%x: tensor<1x1xf32>) -> tensor<1x1xsi4> {
+  %one = qnn.constant <tensor<f32>, [1.0]>
+  %zero = qnn.constant <tensor<f32>, [0.0]>
+  %k = qnn.constant <tensor<f32>, [0.7]>
+  %h = qnn.constant <tensor<f32>, [-0.5]>
+  %n = qnn.quantize %x, %one, %zero rounding half_even
+      : tensor<1x1xf32>, tensor<f32>, tensor<f32>
+      -> tensor<1x1xsi4>
+  %r = qnn.dequantize %n, %one, %zero
+      : tensor<1x1xsi4>, tensor<f32>, tensor<f32>
+      -> tensor<1x1xf32>
+  %m = qnn.mul %r, %k
+      : tensor<1x1xf32>, tensor<f32>
+      -> tensor<1x1xf32>
+  %y = qnn.add %m, %h
+      : tensor<1x1xf32>, tensor<f32>
+      -> tensor<1x1xf32>
+  %q = qnn.quantize %y, %one, %zero rounding half_even
+      : tensor<1x1xf32>, tensor<f32>, tensor<f32>
+      -> tensor<1x1xsi4>
+  func.return %q : tensor<1x1xsi4>
+}
+"""
+
 A = np.array([[0.3, -9.0, 1.25], [9.0, 0.75, -0.25]])
 B = np.array([[1, -128, 127], [0, 5, -5]], np.int16)
 Q = np.array([[1, -8, 2], [7, 2, 0]])
@@ -276,3 +301,24 @@ def test_bad_input(name: str, folder: Path, capsys: pytest.CaptureFixture[str]):
     assert output == ""
     assert status == case.status
     assert {path.name for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("engine", ["interpreter", "c"])
+def test_batch_norms_as_they_are_asked_for(folder: Path, engine: str):
+    """0.7 n - 0.5 is 0.5 (n - 5 / 7) by a shift, with other levels at both ends."""
+    (folder / "norm.mlir").write_text(NORM)
+    np.save("n.npy", np.arange(-3, 4, dtype=np.float32)[:, None])
+    found: dict[str, list[int]] = {}
+    for how in ("exact", "fixed16", "shift"):
+        options = ["--engine", engine, "--batch-norm", how, "--output", "q.npy"]
+        assert main(["norm.mlir", "--input", "n.npy", *options]) == 0
+        found[how] = np.load("q.npy").ravel().astype(int).tolist()
+    assert found["exact"] == found["fixed16"] == [-3, -2, -1, 0, 0, 1, 2]
+    assert found["shift"] == [-2, -1, -1, 0, 0, 1, 1]
+
+
+def test_an_unknown_form_of_batch_norms(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["two.mlir", "--input", "a.npy", "--batch-norm", "float"]) == 2
+    assert "expected exact, shift or fixedN" in capsys.readouterr().err

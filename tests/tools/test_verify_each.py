@@ -163,6 +163,27 @@ def test_rounding_is_reported_and_not_refused(capsys: pytest.CaptureFixture[str]
     assert "equal up to float32 rounding, not bit for bit" in capsys.readouterr().err
 
 
+def test_a_pass_that_is_not_exact_is_reported_and_the_next_held_to_it(
+    capsys: pytest.CaptureFixture[str],
+):
+    module = parse(BRANCHES)
+    check = VerifyEach(module, "m.mlir", [], ())
+    last = at(module, "y")
+    assert last.parent is not None
+    one = constant(np.array(1, np.float32))
+    new = AddOp(last.results[0], one, last.results[0].type)
+    last.parent.insert_ops_after([one, new], last)
+    last.results[0].replace_uses_with_if(new.out, lambda use: use.operation is not new)
+    check.after(module, "rough", is_exact=False)
+    assert "pass 'rough', which is not exact: output " in capsys.readouterr().err
+    check.after(module, "next")
+    assert capsys.readouterr().err == ""
+    new.detach()
+    new.out.replace_all_uses_with(last.results[0])
+    with pytest.raises(UserError, match="pass 'last' changes output"):
+        check.after(module, "last")
+
+
 def test_a_pass_that_removes_a_function():
     module = parse(CORE)
     check = VerifyEach(module, "m.mlir", [], ())

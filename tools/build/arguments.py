@@ -41,7 +41,9 @@ class Options:
         clock_mhz: clock of the circuit.
         target_fps: frames a second that the circuit shall reach; None for a usual one.
         folding: JSON file with PE and SIMD of units.
-        batch_norm: `exact`, or `fixedN` for batch norms in fixed point of N bits.
+        before: passes that change the network first, as `qopt -p` takes them.
+        batch_norm: `exact`, `shift`, or `fixedN` for fixed point of N bits.
+        compress_weights: `no`, or when C decodes coded weights: `fly` or `load`.
         inputs: input files, by name or in order.
         labels: file of the right classes.
         frames: frames to simulate, and to generate where no input is given.
@@ -56,7 +58,9 @@ class Options:
     clock_mhz: float
     target_fps: float | None
     folding: Path | None
+    before: str
     batch_norm: str
+    compress_weights: str
     inputs: tuple[tuple[str | None, Path], ...]
     labels: Path | None
     frames: int
@@ -103,7 +107,9 @@ def read_options(given: Sequence[str]) -> Options:
         clock_mhz=args.clock_mhz,
         target_fps=args.target_fps,
         folding=args.folding,
+        before=args.before,
         batch_norm=args.batch_norm,
+        compress_weights=args.compress_weights,
         inputs=tuple(assignment(text) for text in args.input),
         labels=args.labels,
         frames=args.frames,
@@ -155,10 +161,26 @@ def _add_design(add: Add) -> None:
         help='PE and SIMD of units: {"unit": {"pe": 8, "simd": 16}}',
     )
     add(
+        "--before",
+        metavar="PASSES",
+        default="",
+        help="passes that run first, such as posit-weights{n=8 es=auto} where weights "
+        "are real numbers; says what they change",
+    )
+    add(
         "--batch-norm",
         metavar="HOW",
         default="exact",
-        help="exact (default), or fixed16: k * x + h in 16 bits; says what it changes",
+        help="exact (default); fixed16: k * x + h in 16 bits; or shift: k is a power "
+        "of two; says what it changes",
+    )
+    add(
+        "--compress-weights",
+        metavar="WHEN",
+        choices=("no", "fly", "load"),
+        default="no",
+        help="C: weights in codebooks, Huffman codes and relative indices, decoded while "
+        "a frame is computed (fly) or once (load); says what they take (default: no)",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from xdsl.dialects.func import FuncOp
@@ -11,9 +12,9 @@ from xdsl.passes import ModulePass
 
 from lowering.hw.verilate import SimulatorMissingError, find_simulator
 from lowering.interpreter.engine import Interpreter
-from passes.fixed_point_batch_norm import FixedPointBatchNormPass
 from passes.outline_core import OutlineCorePass
 from passes.quantize_inputs import QuantizeInputsPass
+from passes.weights_record import records
 from qdialect.data import Array
 from tools.arrays import read_array
 from tools.build.agreement import compare_outputs, reference_run
@@ -33,11 +34,12 @@ from tools.generated_inputs import generate_inputs
 from tools.mistakes import UserError
 from tools.output import check_replaceable, write_directory
 from tools.passes_run import run_pass, run_passes
-from tools.pipelines import find_pipeline
+from tools.pipelines import BATCH_NORM_PASSES, find_pipeline
 from tools.raw_inputs import rounding_notes
 from tools.registry import build_registry
 from tools.signature import entry_of, read_inputs
-from tools.summary import accuracy_line
+from tools.specs import passes_of
+from tools.summary import accuracy_line, classes_of
 
 
 def build(options: Options) -> int:
@@ -72,9 +74,11 @@ def _lower(options: Options) -> Workspace:
     """Read the network, bring it to the integer level, run it on the interpreter."""
     pipeline = find_pipeline("bnn-integer", options.integer_options)
     progress = Progress()
-    ctx = build_registry().context()
+    registry = build_registry()
+    before = passes_of(options.before, registry.passes)
+    ctx = registry.context()
     report = Report(version_line("qbuild"), options.model, options.clock_mhz)
-    report.target_fps = options.target_fps
+    report.target_fps, report.before = options.target_fps, options.before
     stages = Stages(ctx, options.model)
     with progress.step("import") as step:
         module = load_module(ctx, options.model)
@@ -93,16 +97,26 @@ def _lower(options: Options) -> Workspace:
         report.notes += rounding_notes(entry, inputs, options.model)
         outputs = Interpreter(trained).run(inputs)
         step.result = f"{len(inputs[0]):,} frames"
-    passes = _up_to(OutlineCorePass, pipeline.passes)
-    if rounding := _up_to(FixedPointBatchNormPass, passes):
-        with progress.step("interpreter, batch norms in fixed point") as step:
+    if before:
+        with progress.step("interpreter, behind --before") as step:
+            stages.apply(module, before, 1)
+            changed = module.clone()
+            run_pass(ctx, changed, QuantizeInputsPass(), options.model)
+            imported, outputs = outputs, Interpreter(changed).run(inputs)
+            step.result = _kept(imported, outputs)
+        report.weights = records(module)
+        report.notes += _notes_on_before(options, imported, step.result)
+    passes = _up_to((OutlineCorePass,), pipeline.passes)
+    if rounding := _up_to(BATCH_NORM_PASSES, passes):
+        way = "by shifts" if options.batch_norm == "shift" else "in fixed point"
+        with progress.step(f"interpreter, batch norms {way}") as step:
             run_passes(ctx, fixed := module.clone(), rounding, options.model)
             exact, outputs = outputs, Interpreter(fixed).run(inputs)
             found = compare_outputs("exact batch norms", outputs, exact)
             step.result = f"{found.frames_equal:,} of {found.frames:,} frames unchanged"
-            report.notes.append(f"batch norms in fixed point: {step.result}")
+            report.notes.append(f"batch norms {way}: {step.result}")
     with progress.step("integer level") as step:
-        stages.apply(module, passes, 1)
+        stages.apply(module, passes, 1 + len(before))
         report.notes += stages.remarks
         report.layers = integer_layers(module)
         report.host = host_lines(module, options.model)
@@ -120,13 +134,34 @@ def _lower(options: Options) -> Workspace:
         ctx=ctx,
         name=design_name(options.model),
         module=module,
-        next_stage=len(passes) + 1,
+        next_stage=len(before) + len(passes) + 1,
         inputs=inputs,
         reference=reference,
         stages=stages,
         progress=progress,
         report=report,
     )
+
+
+def _kept(imported: Sequence[Array], outputs: Sequence[Array]) -> str:
+    """How many frames a change of the network leaves as they were, in words."""
+    old, new = classes_of(imported[0]), classes_of(outputs[0])
+    if old is not None and new is not None:
+        return f"{(old == new).sum():,} of {len(old):,} frames keep their class"
+    found = compare_outputs("as imported", outputs, imported)
+    return f"{found.frames_equal:,} of {found.frames:,} frames unchanged"
+
+
+def _notes_on_before(
+    options: Options, imported: Sequence[Array], kept: str
+) -> list[str]:
+    """What the passes of `--before` make of the network as it was imported."""
+    notes = [f"all is compared with the network behind --before; {kept}"]
+    if options.labels is not None:
+        labels = read_array(options.labels)
+        line = accuracy_line(imported, labels, str(options.labels))
+        notes.append(f"before --before, {line}")
+    return notes
 
 
 def _inputs(options: Options, function: FuncOp) -> tuple[list[Array], str]:
@@ -139,11 +174,11 @@ def _inputs(options: Options, function: FuncOp) -> tuple[list[Array], str]:
 
 
 def _up_to(
-    kind: type[ModulePass], passes: tuple[ModulePass, ...]
+    kinds: tuple[type[ModulePass], ...], passes: tuple[ModulePass, ...]
 ) -> tuple[ModulePass, ...]:
-    """The passes up to the one of that kind; () where there is none."""
+    """The passes up to the first one of a kind; () where there is none."""
     for index, pass_ in enumerate(passes):
-        if isinstance(pass_, kind):
+        if isinstance(pass_, kinds):
             return passes[: index + 1]
     return ()
 

@@ -17,9 +17,9 @@ from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.constants import is_constant
 from qdialect.convolution import ConvOp
 from qdialect.costs import Cost, unit_cost
-from qdialect.elementwise import AddOp, BinaryOp, MulOp, SubOp
+from qdialect.elementwise import AbsOp, AddOp, BinaryOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
-from qdialect.location import source_name
+from qdialect.location import shortened, source_name
 from qdialect.pooling import MaxPoolOp, SumPoolOp
 from qdialect.rearranging import (
     ConcatOp,
@@ -45,6 +45,7 @@ _ON_MAPS = (
     AddOp,
     SubOp,
     MulOp,
+    AbsOp,
     PadOp,
     SliceOp,
     ConcatOp,
@@ -120,7 +121,7 @@ def integer_layers(module: ModuleOp) -> list[Layer]:
 
 
 def _integer_layer(op: Operation, number: int) -> Layer | None:
-    name = source_name(op) or f"layer_{number}"
+    name = shortened(source_name(op) or "") or f"layer_{number}"
     kind = op.name.removeprefix("qnn.")
     match op:
         case MatMulOp() | ConvOp() if is_level(element_of(op.out)):

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+from passes.weights_record import WeightsRecord
+from qdialect.storage import StoredWeights
 from tools.build.agreement import Agreement
 from tools.build.layers import Layer, Streaming
 
@@ -51,10 +53,13 @@ class Report:
         model: file of the network.
         clock_mhz: clock that frame rates are meant at.
         target_fps: frame rate that was asked for.
+        before: passes that were asked for before all others; empty for none.
         input_origin: where the inputs of the comparison come from.
         layers: the layers, folded where there is a circuit.
         streaming: what the units of the circuit predict; None without a circuit.
         simulation: what the simulation measured; None where it was not run.
+        weights: what passes made of weights that were real numbers.
+        storage: how C holds weights; empty where they are not coded.
         agreements: how the engines compare with the interpreter.
         host: what the host does between inputs, core and outputs.
         problems: what was asked for and is not there, and why.
@@ -68,10 +73,13 @@ class Report:
     model: str
     clock_mhz: float
     target_fps: float | None = None
+    before: str = ""
     input_origin: str = ""
     layers: list[Layer] = field(default_factory=list[Layer])
     streaming: Streaming | None = None
     simulation: Simulation | None = None
+    weights: list[WeightsRecord] = field(default_factory=list[WeightsRecord])
+    storage: list[StoredWeights] = field(default_factory=list[StoredWeights])
     agreements: list[Agreement] = field(default_factory=list[Agreement])
     host: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
@@ -115,6 +123,7 @@ class Report:
         if self.target_fps is not None:
             reached = "reached" if rate >= self.target_fps else "MISSED"
             target = f" (target {self.target_fps:,.0f} {reached})"
+        dsps = f", {found.cost.dsps} DSPs" if found.cost.dsps else ""
         return [
             f"cycles per frame: {cycles:,} predicted, {simulated}; slowest unit "
             f"{found.slowest}",
@@ -124,7 +133,7 @@ class Report:
             f"{simulated_drain}",
             f"frame rate: {rate:,.0f} frames/s at {self.clock_mhz:g} MHz{target}",
             f"estimate: {found.cost.luts:,.0f} LUTs, {found.cost.block_rams} block RAMs "
-            f"of 18 kbit; FIFOs hold {found.fifo_bits:,} bits",
+            f"of 18 kbit{dsps}; FIFOs hold {found.fifo_bits:,} bits",
             "",
         ]
 

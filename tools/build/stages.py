@@ -43,5 +43,5 @@ class Stages:
         """
         for number, pass_ in enumerate(passes, first_number):
             run_pass(self._ctx, module, pass_, self._source)
-            self.remarks += remarks_of(pass_, module)
+            self.remarks += remarks_of(pass_, module, self._source)
             self.keep(number, pass_.name, module)

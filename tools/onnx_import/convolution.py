@@ -40,9 +40,7 @@ def conv(
     if last:
         data = channels_first(emitter, data)
         weights = weights.transposed((0, len(weights.shape) - 1, *_inner(weights)))
-    groups = _groups(node, data, weights.shape[0], weights.shape[1])
-    attributes = window_attributes(node, _kernel(node, weights), data.shape[2:])
-    shape = (data.shape[0], weights.shape[0], *attributes.counts(data.shape[2:]))
+    groups, attributes, shape = windows_over(node, data, weights)
     op = ConvOp(
         data.value,
         weight_matrix(emitter, node, weights),
@@ -55,6 +53,22 @@ def conv(
     result = emitter.tensor(emitter.insert(op).out, shape)
     result = _with_bias(emitter, node, result, inputs)
     return [channels_last(emitter, result) if last else result]
+
+
+def windows_over(
+    node: Node, data: Tensor, weights: Constant
+) -> tuple[int, Attributes, tuple[int, ...]]:
+    """Groups, window and shape of the result of a convolution, channels first.
+
+    Raises:
+        ImportRefused: map, weights and attributes do not fit each other.
+    """
+    expect_map(node, data)
+    _expect_rank(node, data, weights)
+    groups = _groups(node, data, weights.shape[0], weights.shape[1])
+    attributes = window_attributes(node, _kernel(node, weights), data.shape[2:])
+    counts = attributes.counts(data.shape[2:])
+    return groups, attributes, (data.shape[0], weights.shape[0], *counts)
 
 
 def conv_transpose(
@@ -154,10 +168,7 @@ def _transposed_window(
         return Attributes(tuple(kernel), strides, pads, dilations)
     node.ignore("pads")
     totals = [n - m for n, m in zip(full, wanted, strict=True)]
-    if min(totals) < 0:
-        raise node.refusal(
-            f"its output shape {list(wanted)} exceeds {full}, which its kernel reaches"
-        )
+    # Less than nothing is cut off where the output is to be larger than that.
     small, large = [t // 2 for t in totals], [t - t // 2 for t in totals]
     # ONNX cuts the odd element off before, or for SAME_UPPER behind.
     pads = (*small, *large) if mode == "SAME_UPPER" else (*large, *small)

@@ -5,36 +5,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
 from onnx import TensorProto
 
 from qdialect import elementwise as ew
 from qdialect.quantisers import DequantizeOp
 from qdialect.types import is_real, value_range
 from tools.onnx_import.emitter import Emitter, frame_type
+from tools.onnx_import.integer_arithmetic import on_levels
 from tools.onnx_import.node import Node
 from tools.onnx_import.tensors import INTEGER_ELEMENTS, dtype_name
 from tools.onnx_import.values import (
     Constant,
     Tensor,
     Value,
+    compacted,
     computed_input,
     constant_input,
-    real_array,
     real_input,
-)
-
-F32_LEAST, F32_GREATEST = (
-    float(np.finfo(np.float32).min),
-    float(np.finfo(np.float32).max),
 )
 
 
 def combine(
     emitter: Emitter, node: Node, op: type[ew.BinaryOp], lhs: Value, rhs: Value
 ) -> Tensor:
-    """An element-wise op of two operands, of which one may be constant."""
+    """An element-wise op of two operands, of which one may be constant.
+
+    What an exporter has expanded of a constant is undone.
+    """
     shape = emitter.broadcast(node, (lhs, rhs))
+    if isinstance(lhs, Constant) and rhs.shape == shape:
+        lhs = Constant(lhs.name, compacted(lhs.values))
+    elif isinstance(rhs, Constant) and lhs.shape == shape:
+        rhs = Constant(rhs.name, compacted(rhs.values))
     left, right = (emitter.real_operand(node, v, len(shape)) for v in (lhs, rhs))
     return emitter.tensor(emitter.insert(op(left, right, frame_type(shape))).out, shape)
 
@@ -45,6 +47,9 @@ def _binary(
     node: Node,
     inputs: Sequence[Value | None],
 ) -> Sequence[Value]:
+    levels = on_levels(emitter, node, op, inputs)
+    if levels is not None:
+        return [levels]
     operands = _real_operands(node, inputs)
     divisor = operands[1]
     if op is ew.DivOp and isinstance(divisor, Constant) and not divisor.values.all():
@@ -77,12 +82,13 @@ def total(
     return [result]
 
 
-def _unary(
+def unary(
     op: type[ew.UnaryOp],
     emitter: Emitter,
     node: Node,
     inputs: Sequence[Value | None],
 ) -> Sequence[Value]:
+    """A function of one real operand."""
     data = real_input(node, inputs, 0)
     out = emitter.insert(op(data.value, data.value.type)).out
     return [emitter.tensor(out, data.shape)]
@@ -93,16 +99,16 @@ sub = partial(_binary, ew.SubOp)
 mul = partial(_binary, ew.MulOp)
 div = partial(_binary, ew.DivOp)
 
-relu = partial(_unary, ew.ReluOp)
-sigmoid = partial(_unary, ew.SigmoidOp)
-tanh = partial(_unary, ew.TanhOp)
-absolute = partial(_unary, ew.AbsOp)
-neg = partial(_unary, ew.NegOp)
-floor = partial(_unary, ew.FloorOp)
-ceil = partial(_unary, ew.CeilOp)
-round_half_even = partial(_unary, ew.RoundOp)
-sqrt = partial(_unary, ew.SqrtOp)
-exp = partial(_unary, ew.ExpOp)
+relu = partial(unary, ew.ReluOp)
+sigmoid = partial(unary, ew.SigmoidOp)
+tanh = partial(unary, ew.TanhOp)
+absolute = partial(unary, ew.AbsOp)
+neg = partial(unary, ew.NegOp)
+floor = partial(unary, ew.FloorOp)
+ceil = partial(unary, ew.CeilOp)
+round_half_even = partial(unary, ew.RoundOp)
+sqrt = partial(unary, ew.SqrtOp)
+exp = partial(unary, ew.ExpOp)
 
 
 def sign(
@@ -133,36 +139,6 @@ def hard_sigmoid(
     alpha, beta = node.number("alpha", 0.2), node.number("beta", 0.5)
     op = emitter.insert(ew.HardSigmoidOp(data.value, alpha, beta, data.value.type))
     return [emitter.tensor(op.out, data.shape)]
-
-
-def clip(
-    emitter: Emitter, node: Node, inputs: Sequence[Value | None]
-) -> Sequence[Value]:
-    """Clip: bounds are attributes before opset 11 and inputs from then on."""
-    data = real_input(node, inputs, 0)
-    if node.opset < 11:
-        low, high = node.number("min", F32_LEAST), node.number("max", F32_GREATEST)
-    else:
-        low = _bound(node, inputs, 1, F32_LEAST)
-        high = _bound(node, inputs, 2, F32_GREATEST)
-    if not low <= high:
-        raise node.refusal(f"its least value {low} is above its greatest, {high}")
-    low, high = max(low, F32_LEAST), min(high, F32_GREATEST)
-    op = emitter.insert(ew.HardTanhOp(data.value, low, high, data.value.type))
-    return [emitter.tensor(op.out, data.shape)]
-
-
-def _bound(
-    node: Node, inputs: Sequence[Value | None], index: int, default: float
-) -> float:
-    if index >= len(inputs) or inputs[index] is None:
-        return default
-    bound = constant_input(node, inputs, index)
-    if bound.values.size != 1:
-        raise node.refusal(
-            f"the bound '{bound.name}' has shape {list(bound.shape)}; expected a scalar"
-        )
-    return float(real_array(node, bound, f"the bound '{bound.name}'").item())
 
 
 def cast(

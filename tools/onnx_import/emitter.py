@@ -21,7 +21,7 @@ from qdialect.data import MAX_PRINTED_ELEMENTS, Array, TensorDataAttr
 from qdialect.quantisers import DequantizeOp
 from qdialect.semantics import Real
 from qdialect.shaping import ReshapeOp
-from qdialect.types import F32, AnyTensor
+from qdialect.types import F32, AnyTensor, element_of, value_range
 from tools.onnx_import.node import Node
 from tools.onnx_import.values import Constant, Quantised, Tensor, Value, real_array
 
@@ -53,6 +53,7 @@ class Emitter:
         self.location = name_location("")
         self._symbols: dict[tuple[str, TensorDataAttr], str] = {}
         self._taken = {"main"}
+        self._ranges: dict[SSAValue, tuple[int, int]] = {}
 
     def at(self, node: str) -> None:
         """What follows is made from the node of this name."""
@@ -102,6 +103,19 @@ class Emitter:
                 TensorType(F32, quantised.levels.shape),
             )
         ).out
+
+    def bound(self, value: SSAValue, low: int, high: int) -> None:
+        """Note that the levels of `value` lie in [low, high], within their type."""
+        self._ranges[value] = low, high
+
+    def bounds(self, value: SSAValue) -> tuple[int, int]:
+        """Least and greatest level that `value` can have, as far as noted.
+
+        `qdialect.ranges` asks the weights, which are in no module yet.
+        """
+        while isinstance(value.owner, ReshapeOp) and value not in self._ranges:
+            value = value.owner.input
+        return self._ranges.get(value) or value_range(element_of(value))
 
     def reshaped(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
         """`tensor` in another shape; a chain of reshapes becomes one, or none."""

@@ -1,7 +1,7 @@
 """Ops on constants, evaluated while importing.
 
 Arithmetic is in the dtype that the model has, one rounding an operation, as ONNX
-Runtime does it. Sums are not here: their order, and so their rounding, is not given.
+Runtime does it. Sums of many numbers, whose order ONNX leaves open, are rounded once.
 """
 
 from __future__ import annotations
@@ -176,6 +176,27 @@ def _reduce(function: Callable[..., Array]) -> Fold:
     return evaluate
 
 
+def _sum(data: Array, *, axis: tuple[int, ...] | None, keepdims: bool) -> Array:
+    wide = np.float64 if data.dtype.kind == "f" else data.dtype
+    return np.sum(data, axis=axis, keepdims=keepdims, dtype=wide)
+
+
+def _mean(data: Array, *, axis: tuple[int, ...] | None, keepdims: bool) -> Array:
+    total = _sum(data, axis=axis, keepdims=keepdims)
+    return np.asarray(total / (data.size // max(1, total.size)))
+
+
+def _tile(node: Node, inputs: Sequence[Constant | None]) -> Array:
+    data, repeats = _array(node, inputs, 0), _numbers(node, inputs, 1)
+    _expect_size(node, data.size * prod(repeats))
+    return np.tile(data, repeats)
+
+
+def _modulo(node: Node, inputs: Sequence[Constant | None]) -> Array:
+    by_truncation = node.flag("fmod", default=False)
+    return _binary(np.fmod if by_truncation else np.mod)(node, inputs)
+
+
 def _fold_many(function: Callable[[Array, Array], Array]) -> Fold:
     def evaluate(node: Node, inputs: Sequence[Constant | None]) -> Array:
         result = _array(node, inputs, 0)
@@ -208,10 +229,13 @@ FOLDS: dict[str, Fold] = {
     "Floor": _unary(np.floor),
     "Gather": _gather,
     "Greater": _binary(np.greater),
+    "GreaterOrEqual": _binary(np.greater_equal),
     "Less": _binary(np.less),
+    "LessOrEqual": _binary(np.less_equal),
     "Log": _unary(np.log),
     "Max": _fold_many(np.maximum),
     "Min": _fold_many(np.minimum),
+    "Mod": _modulo,
     "Mul": _binary(np.multiply),
     "Neg": _unary(np.negative),
     "Not": _unary(np.logical_not),
@@ -220,8 +244,10 @@ FOLDS: dict[str, Fold] = {
     "Range": _range,
     "Reciprocal": _unary(lambda x: np.divide(np.ones(1, x.dtype), x).reshape(x.shape)),
     "ReduceMax": _reduce(np.max),
+    "ReduceMean": _reduce(_mean),
     "ReduceMin": _reduce(np.min),
     "ReduceProd": _reduce(np.prod),
+    "ReduceSum": _reduce(_sum),
     "Relu": _unary(lambda x: np.maximum(x, np.zeros((), x.dtype))),
     "Round": _unary(np.round),
     "Sign": _unary(np.sign),
@@ -229,5 +255,6 @@ FOLDS: dict[str, Fold] = {
     "Sqrt": _unary(np.sqrt),
     "Sub": _binary(np.subtract),
     "Sum": _fold_many(np.add),
+    "Tile": _tile,
     "Where": _where,
 }

@@ -12,6 +12,7 @@ from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 from xdsl.ir import Attribute
 
 from qdialect.types import F32
+from tools.onnx_import.annotations import annotations_of
 from tools.onnx_import.model_file import standard_opset
 from tools.onnx_import.node import Node, read_node
 from tools.onnx_import.refusal import ImportRefused
@@ -37,7 +38,8 @@ class Graph:
     """What the importer needs of a model.
 
     `nodes` are those that the outputs depend on, each after what it reads; `batch` is
-    the extent of the leading axis of the inputs as the model was exported.
+    the extent of the leading axis of the inputs as the model was exported;
+    `annotations` are data types of tensors in the manner of FINN.
     """
 
     file: str
@@ -47,6 +49,7 @@ class Graph:
     outputs: list[str]
     initialisers: dict[str, TensorProto]
     nodes: list[Node]
+    annotations: dict[str, str]
 
 
 def read_graph(model: ModelProto, file: str, folder: Path | None) -> Graph:
@@ -86,6 +89,7 @@ def read_graph(model: ModelProto, file: str, folder: Path | None) -> Graph:
         outputs=outputs,
         initialisers=initialisers,
         nodes=_in_order(nodes, available, outputs, file),
+        annotations=annotations_of(graph),
     )
 
 
@@ -106,12 +110,7 @@ def _read_inputs(
     if not protos:
         raise ImportRefused(f"{file}: the graph has no input")
     _expect_distinct(file, "input", (item.name for item in protos))
-    annotations = {
-        item.tensor_name: entry.value
-        for item in graph.quantization_annotation
-        for entry in item.quant_parameter_tensor_names
-        if entry.key == "finn_datatype"
-    }
+    annotations = annotations_of(graph)
     return [_read_input(item, annotations.get(item.name), file) for item in protos]
 
 
@@ -124,7 +123,7 @@ def _read_input(proto: ValueInfoProto, annotation: str | None, file: str) -> Gra
     if code != TensorProto.FLOAT and code not in INTEGER_ELEMENTS:
         raise ImportRefused(
             f"{where} has elements of {dtype_name(code)}; accepted are float, bool and "
-            "integers of 4 to 32 bits"
+            "integers of 2 to 32 bits"
         )
     element = F32 if code == TensorProto.FLOAT else INTEGER_ELEMENTS[code]
     return GraphInput(proto.name, _input_shape(proto, where), element, annotation)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 from xdsl.ir import Attribute, SSAValue
 
 from qdialect import elementwise as ew
+from qdialect.grids import common_grid
 from qdialect.linear import MatMulOp
-from qdialect.semantics import Levels, Real
+from qdialect.semantics import Levels, Real, along_axis
 from qdialect.types import BipolarType, TernaryType, integer_type_for
+from qdialect.weight_grids import weight_grid
 from tools.onnx_import.elementwise import combine
 from tools.onnx_import.emitter import Emitter, frame_type
 from tools.onnx_import.node import Node
@@ -26,6 +29,8 @@ from tools.onnx_import.values import (
 
 # Float weights that are integers below this are taken for levels.
 MAX_LEVEL = 1 << 15
+# Widest levels of weights that are brought onto one grid.
+MAX_BITS = 32
 
 
 def matmul(
@@ -119,15 +124,49 @@ def weight_matrix(emitter: Emitter, node: Node, weights: Constant) -> SSAValue:
     if not isinstance(stored, Quantised):
         reals = real_array(node, weights, f"the constant '{weights.name}'")
         levels = integral_levels(reals)
+        scale = np.array(1, np.float32)
         if levels is None:
-            return emitter.real(weights.name, reals)
+            grid = weight_grid(reals)
+            if grid is None:
+                return emitter.real(weights.name, reals)
+            levels, scale = grid
         zero = np.array(0, np.float32)
         low, high = int(levels.min(initial=0)), int(levels.max(initial=0))
-        stored = Quantised(levels, integer_type_for(low, high), zero + 1, zero)
+        stored = Quantised(levels, integer_type_for(low, high), scale, zero)
+    stored = _on_row_grids(stored)
     if not stored.zero_point.any():
         element = narrowest_element(stored.levels, stored.element)
         stored = Quantised(stored.levels, element, stored.scale, stored.zero_point)
     return emitter.dequantised(weights.name, stored)
+
+
+def _on_row_grids(stored: Quantised) -> Quantised:
+    """Weights whose scale varies within a row, such as by blocks, as levels of one.
+
+    Exact: the levels of a row become whole multiples of a step that all its scales are
+    multiples of. Left as they are where that takes more than 32 bits.
+    """
+    shape = stored.scale.shape
+    if prod(shape[1:]) == 1:
+        return stored
+    rows = stored.levels.shape[0]
+    scales = np.broadcast_to(stored.scale, stored.levels.shape).reshape(rows, -1)
+    steps = np.empty(scales.shape, np.int64)
+    units = np.empty(rows, np.float32)
+    for row, of_row in enumerate(scales):
+        distinct, index = np.unique(of_row, return_inverse=True)
+        grid = common_grid(*(float(scale) for scale in distinct))
+        if grid is None or max(grid.steps) >> MAX_BITS:
+            return stored
+        steps[row] = np.array(grid.steps, np.int64)[index.ravel()]
+        units[row] = grid.scale
+    whole = stored.levels.astype(np.int64) - stored.zero_point.astype(np.int64)
+    levels = whole * steps.reshape(whole.shape)
+    element = integer_type_for(int(levels.min()), int(levels.max()))
+    if element.width.data > MAX_BITS:
+        return stored
+    scale = along_axis(units, levels.ndim, 0)
+    return Quantised(levels, element, scale, np.zeros((), np.float32))
 
 
 def integral_levels(reals: Real) -> Levels | None:

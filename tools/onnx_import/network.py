@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Attribute, Block, Region
+from xdsl.ir import Block, Region
 
-from qdialect.quantisers import DequantizeOp, QuantizeOp, SignOp
-from qdialect.types import BipolarType, TernaryType, is_real, signed, unsigned
+from qdialect.types import is_real
 from tools.onnx_import.accepted import ACCEPTED_TEXT, OPS
+from tools.onnx_import.annotations import annotated_weights, as_annotated
 from tools.onnx_import.emitter import Emitter, erase_unused, frame_type
 from tools.onnx_import.folding import FOLDS, fold
-from tools.onnx_import.graph import Graph, GraphInput
+from tools.onnx_import.graph import Graph
 from tools.onnx_import.node import STANDARD_DOMAINS, Node
+from tools.onnx_import.patches import with_patches_joined
 from tools.onnx_import.refusal import ImportRefused
 from tools.onnx_import.tensors import INTEGER_ELEMENTS, stored_array
 from tools.onnx_import.values import Constant, Tensor, Value
@@ -35,8 +35,11 @@ def build_module(graph: Graph) -> ModuleOp:
         emitter.at(item.name)
         argument.location = emitter.location
         tensor = emitter.tensor(argument, item.shape)
-        named.values[item.name] = _as_annotated(emitter, graph.file, item, tensor)
-    for node in graph.nodes:
+        if item.annotation is not None and is_real(item.element):
+            where = f"{graph.file}: input '{item.name}'"
+            tensor = as_annotated(emitter, where, item.annotation, tensor)
+        named.values[item.name] = tensor
+    for node in with_patches_joined(graph.nodes, graph.outputs):
         emitter.at(node.name)
         inputs = [named.input(node, name) for name in node.inputs]
         results = _import_node(emitter, node, inputs)
@@ -89,6 +92,8 @@ class _NamedValues:
         tensor = self.graph.initialisers[name]
         where = f"{self.graph.file}: initialiser '{name}'"
         array = stored_array(tensor, where, self.graph.folder)
+        if (annotation := self.graph.annotations.get(name)) is not None:
+            array = annotated_weights(where, annotation, array)
         return Constant(name, array, INTEGER_ELEMENTS.get(tensor.data_type))
 
 
@@ -131,45 +136,3 @@ def _refuse_unread_attributes(node: Node) -> None:
         raise node.refusal(
             f"the attribute '{node.unread[0]}' is not known for opset {node.opset}"
         )
-
-
-def _as_annotated(
-    emitter: Emitter, file: str, item: GraphInput, tensor: Tensor
-) -> Tensor:
-    """An input as what its annotation says: levels, and the reals they stand for."""
-    if item.annotation is None or not is_real(item.element):
-        return tensor
-    element, scale = _annotated_element(file, item.name, item.annotation)
-    if element is None:
-        return tensor
-    type_ = frame_type(item.shape, element)
-    scale_value, zero = emitter.scalar(scale), emitter.scalar(0)
-    if isinstance(element, BipolarType):
-        levels = emitter.insert(SignOp(tensor.value, type_)).out
-    else:
-        levels = emitter.insert(QuantizeOp(tensor.value, scale_value, zero, type_)).out
-    op = DequantizeOp(levels, scale_value, zero, frame_type(item.shape))
-    return emitter.tensor(emitter.insert(op).out, item.shape)
-
-
-def _annotated_element(
-    file: str, name: str, annotation: str
-) -> tuple[Attribute | None, float]:
-    """Element type and scale of a data type of QONNX; no type for real numbers."""
-    match = re.fullmatch(r"(U?)INT(\d+)", annotation)
-    if match and 1 <= int(match[2]) <= 32:
-        bits = int(match[2])
-        return (unsigned(bits) if match[1] else signed(bits)), 1.0
-    match = re.fullmatch(r"FIXED<(\d+),(-?\d+)>", annotation)
-    if match and 1 <= int(match[1]) <= 32:
-        return signed(int(match[1])), 2.0 ** (int(match[2]) - int(match[1]))
-    named = {"BIPOLAR": BipolarType(), "TERNARY": TernaryType(), "BINARY": unsigned(1)}
-    if annotation in named:
-        return named[annotation], 1.0
-    # The scale of a scaled integer is not in its name, so that it says nothing here.
-    if re.fullmatch(r"FLOAT.*|SCALEDINT<\d+>", annotation):
-        return None, 1.0
-    raise ImportRefused(
-        f"{file}: input '{name}' is annotated as '{annotation}'; accepted are BIPOLAR, "
-        "TERNARY, BINARY, INT1 to INT32, UINT1 to UINT32, FIXED<w,i> and FLOAT32"
-    )

@@ -1,4 +1,4 @@
-"""Pools: MaxPool, AveragePool, their global forms, and ReduceMean over places."""
+"""Pools: MaxPool, AveragePool and their global forms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tools.onnx_import.elementwise import combine
 from tools.onnx_import.emitter import Emitter, frame_type
 from tools.onnx_import.node import Node
 from tools.onnx_import.shaping import (
-    axes_of,
     channels_first,
     channels_last,
     is_channels_last,
@@ -36,7 +35,7 @@ def max_pool(
     if last:
         data = channels_first(emitter, data)
     found, _ = _window(node, data)
-    result = _pool(emitter, MaxPoolOp, data, found)
+    result = pooled(emitter, MaxPoolOp, data, found)
     return [channels_last(emitter, result) if last else result]
 
 
@@ -51,10 +50,10 @@ def average_pool(
         data = channels_first(emitter, data)
     found, explicit = _window(node, data)
     counted = node.flag("count_include_pad", default=False)
-    sums = _pool(emitter, SumPoolOp, data, found)
+    sums = pooled(emitter, SumPoolOp, data, found)
     # What the ceil mode adds behind the padding is never counted.
     counts = _element_counts(found, explicit if counted else None, data.shape[2:])
-    result = _divided(emitter, node, sums, counts)
+    result = divided(emitter, node, sums, counts)
     return [channels_last(emitter, result) if last else result]
 
 
@@ -64,42 +63,9 @@ def global_average_pool(
     """GlobalAveragePool."""
     data = real_input(node, inputs, 0)
     expect_map(node, data)
-    sums = _pool(emitter, SumPoolOp, data, _whole(data))
+    sums = pooled(emitter, SumPoolOp, data, _whole(data))
     count = np.array(prod(data.shape[2:]), np.float32)
-    return [_divided(emitter, node, sums, count)]
-
-
-def reduce_mean(
-    emitter: Emitter, node: Node, inputs: Sequence[Value | None]
-) -> Sequence[Value]:
-    """ReduceMean over axes of a map that are neither batch nor channel: an average pool.
-
-    Raises:
-        ImportRefused: it is over other axes.
-    """
-    data = real_input(node, inputs, 0)
-    expect_map(node, data)
-    rank = len(data.shape)
-    axes = axes_of(node, inputs, rank)
-    # Without axes all are reduced, unless this says none.
-    node.ignore("noop_with_empty_axes")
-    if not axes or min(axes) < 2:
-        over = f"the axes {axes}" if axes else "all axes"
-        raise node.refusal(
-            f"takes the mean over {over}; expected some of {list(range(2, rank))}, the "
-            "places of a map [N, C, ..]"
-        )
-    kernel = tuple(
-        extent if axis in axes else 1 for axis, extent in enumerate(data.shape)
-    )[2:]
-    ones = (1,) * len(kernel)
-    found = Attributes(kernel, ones, (0,) * (2 * len(kernel)), ones)
-    sums = _pool(emitter, SumPoolOp, data, found)
-    mean = _divided(emitter, node, sums, np.array(prod(kernel), np.float32))
-    if node.flag("keepdims", default=True):
-        return [mean]
-    left = [extent for axis, extent in enumerate(mean.shape) if axis not in axes]
-    return [emitter.reshaped(mean, left)]
+    return [divided(emitter, node, sums, count)]
 
 
 def global_max_pool(
@@ -108,7 +74,7 @@ def global_max_pool(
     """GlobalMaxPool."""
     data = computed_input(node, inputs, 0)
     expect_map(node, data)
-    return [_pool(emitter, MaxPoolOp, data, _whole(data))]
+    return [pooled(emitter, MaxPoolOp, data, _whole(data))]
 
 
 def _whole(data: Tensor) -> Attributes:
@@ -166,9 +132,10 @@ def _with_last_window(found: Attributes, extents: Sequence[int]) -> Attributes:
     return Attributes(found.kernel, found.strides, tuple(pads), found.dilations)
 
 
-def _pool(
+def pooled(
     emitter: Emitter, kind: type[PoolOp], data: Tensor, found: Attributes
 ) -> Tensor:
+    """The pool of `data`, channels first, by a window."""
     shape = (*data.shape[:2], *found.counts(data.shape[2:]))
     op = kind(
         data.value,
@@ -200,7 +167,8 @@ def _element_counts(
     return np.array(first, np.float32) if (counts == first).all() else counts
 
 
-def _divided(emitter: Emitter, node: Node, sums: Tensor, counts: Real) -> Tensor:
+def divided(emitter: Emitter, node: Node, sums: Tensor, counts: Real) -> Tensor:
+    """Sums divided by the numbers of elements, [] or an array that broadcasts."""
     if counts.ndim == 0 and counts.item() == 1:
         return sums
     divisor = Constant(f"{node.name}_count", counts)

@@ -76,13 +76,16 @@ def bipolar_quant(
 ) -> Sequence[Value]:
     """BipolarQuant: the sign, where 0 is positive, times a scale."""
     data = required(node, inputs)
-    scale, zero = scale_of(node, inputs, 1), np.array(0, np.float32)
-    expect_broadcast(node, data, scale, zero)
+    zero = np.array(0, np.float32)
     if isinstance(data, Constant):
+        # The scale of weights, XNOR-Net's alpha, may have any sign; it divides nothing.
+        scale = _parameter(node, inputs, 1, "the scale")
+        expect_broadcast(node, data, scale, zero)
         reals = real_array(node, data, f"the constant '{data.name}'")
         levels = np.where(reals >= 0, np.int8(1), np.int8(-1))
         return [Constant(data.name, Quantised(levels, BipolarType(), scale, zero))]
-    data = real_input(node, inputs, 0)
+    data, scale = real_input(node, inputs, 0), scale_of(node, inputs, 1)
+    expect_broadcast(node, data, scale, zero)
     type_ = frame_type(data.shape, BipolarType())
     levels = emitter.insert(SignOp(data.value, type_)).out
     scale_value = emitter.real(f"{node.name}_scale", scale)

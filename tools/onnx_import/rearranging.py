@@ -1,8 +1,9 @@
-"""Ops that cut, join and enlarge: Pad, Concat, Split, Slice, Resize, DepthToSpace."""
+"""Ops that cut and join: Pad, Concat, Split, Slice, DepthToSpace."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -13,11 +14,11 @@ from qdialect.rearranging import (
     DepthToSpaceOp,
     PadOp,
     SliceOp,
-    UpsampleOp,
 )
 from qdialect.types import F32, is_real
 from tools.onnx_import.emitter import Emitter, frame_type
 from tools.onnx_import.node import Node
+from tools.onnx_import.picking import picked
 from tools.onnx_import.shaping import axis_of
 from tools.onnx_import.values import (
     Constant,
@@ -29,15 +30,24 @@ from tools.onnx_import.values import (
     real_array,
 )
 
+# What NumPy calls the modes that pad with elements of the tensor.
+_MODES: dict[str, Literal["edge", "reflect", "wrap"]] = {
+    "edge": "edge",
+    "reflect": "reflect",
+    "wrap": "wrap",
+}
+
 
 def pad(
     emitter: Emitter, node: Node, inputs: Sequence[Value | None]
 ) -> Sequence[Value]:
-    """Pad with a constant; negative pads cut off."""
+    """Pad with a constant, or with elements of the tensor; negative pads cut off."""
     data = computed_input(node, inputs, 0)
     mode = node.text("mode", "constant")
-    if mode != "constant":
-        raise node.refusal(f"pads in the mode '{mode}'; accepted is 'constant'")
+    if mode not in ("constant", *_MODES):
+        raise node.refusal(
+            f"pads in the mode '{mode}'; accepted are constant, {', '.join(_MODES)}"
+        )
     rank = len(data.shape)
     low, high, value = _padding(node, inputs, rank)
     if low[0] or high[0]:
@@ -45,10 +55,12 @@ def pad(
     cut = [max(0, -n) for n in low], [max(0, -n) for n in high]
     if any(cut[0]) or any(cut[1]):
         shape = [n - a - b for n, a, b in zip(data.shape, *cut, strict=True)]
-        data = _sliced(emitter, node, data, shape, cut[0], [1] * rank)
+        data = sliced(emitter, node, data, shape, cut[0], [1] * rank)
     low, high = [max(0, n) for n in low], [max(0, n) for n in high]
     if not any(low) and not any(high):
         return [data]
+    if mode != "constant":
+        return [_padded_with_own(emitter, node, data, mode, low, high)]
     shape = [a + n + b for a, n, b in zip(low, data.shape, high, strict=True)]
     fill = emitter.insert(
         constant(
@@ -58,6 +70,29 @@ def pad(
     )
     op = PadOp(data.value, fill, frame_type(shape, data.element), low=low, high=high)
     return [emitter.tensor(emitter.insert(op).out, shape)]
+
+
+def _padded_with_own(
+    emitter: Emitter,
+    node: Node,
+    data: Tensor,
+    mode: str,
+    low: Sequence[int],
+    high: Sequence[int],
+) -> Tensor:
+    """The tensor with elements of its own around it, an axis after the other."""
+    for axis, amounts in enumerate(zip(low, high, strict=True)):
+        if not any(amounts):
+            continue
+        places = np.arange(data.shape[axis])
+        if mode == "reflect" and max(amounts) >= len(places):
+            raise node.refusal(
+                f"reflects {max(amounts)} elements of axis {axis}, which has "
+                f"{len(places)}; expected less"
+            )
+        indices = np.pad(places, amounts, mode=_MODES[mode])
+        data = picked(emitter, node, data, axis, [int(index) for index in indices])
+    return data
 
 
 def _padding(
@@ -170,7 +205,7 @@ def split(
     for count in extents:
         shape = [*data.shape[:axis], count, *data.shape[axis + 1 :]]
         offsets = [start if i == axis else 0 for i in range(rank)]
-        results.append(_sliced(emitter, node, data, shape, offsets, [1] * rank))
+        results.append(sliced(emitter, node, data, shape, offsets, [1] * rank))
         start += count
     return results
 
@@ -178,7 +213,7 @@ def split(
 def slice_(
     emitter: Emitter, node: Node, inputs: Sequence[Value | None]
 ) -> Sequence[Value]:
-    """Slice with positive steps."""
+    """Slice; with negative steps the elements are cut out and joined from behind."""
     data = computed_input(node, inputs, 0)
     rank = len(data.shape)
     if node.opset < 10:
@@ -198,26 +233,32 @@ def slice_(
         steps = [1] * len(starts) if lists[3] is None else lists[3]
     if not len(starts) == len(ends) == len(axes) == len(steps):
         raise node.refusal("its starts, ends, axes and steps differ in number")
-    if any(not -rank <= axis < rank for axis in axes) or min(steps, default=1) < 1:
+    if any(not -rank <= axis < rank for axis in axes) or 0 in steps:
         raise node.refusal(
             f"its axes {axes} and steps {steps} are not accepted; expected axes of a "
-            f"tensor of rank {rank} and positive steps"
+            f"tensor of rank {rank} and steps other than 0"
         )
     shape, offsets, strides = list(data.shape), [0] * rank, [1] * rank
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        places = range(*slice(start, end, step).indices(data.shape[axis]))
+        # Counting down, an end before the first element is no negative index.
+        stop = None if step < 0 and end < -data.shape[axis] else end
+        places = range(*slice(start, stop, step).indices(data.shape[axis]))
         if not places:
             raise node.refusal(f"takes nothing of axis {axis % rank}")
         where = axis % rank
         if where == 0 and len(places) != data.shape[0]:
             raise node.refusal("cuts axis 0, the batch; expected all of it")
-        shape[where], offsets[where], strides[where] = len(places), places[0], step
+        shape[where] = len(places)
+        if step < 0 and where:
+            data = picked(emitter, node, data, where, places)
+        else:
+            offsets[where], strides[where] = places[0], step
     if offsets[0] or strides[0] != 1:
         raise node.refusal("cuts axis 0, the batch; expected all of it")
-    return [_sliced(emitter, node, data, shape, offsets, strides)]
+    return [sliced(emitter, node, data, shape, offsets, strides)]
 
 
-def _sliced(
+def sliced(
     emitter: Emitter,
     node: Node,
     data: Tensor,
@@ -225,6 +266,11 @@ def _sliced(
     offsets: Sequence[int],
     steps: Sequence[int],
 ) -> Tensor:
+    """The elements from the offsets on, so many steps apart; `data` where all are taken.
+
+    Raises:
+        ImportRefused: an axis of the result has no element.
+    """
     if min(shape) < 1:
         raise node.refusal(
             f"cuts {list(data.shape)} to {list(shape)}; expected something to be left"
@@ -234,97 +280,6 @@ def _sliced(
     type_ = frame_type(shape, data.element)
     op = emitter.insert(SliceOp(data.value, type_, offsets=offsets, steps=steps))
     return emitter.tensor(op.out, shape)
-
-
-def resize(
-    emitter: Emitter, node: Node, inputs: Sequence[Value | None]
-) -> Sequence[Value]:
-    """Resize and Upsample: nearest neighbour, by whole factors."""
-    data = computed_input(node, inputs, 0)
-    mode = node.text("mode", "nearest")
-    if mode != "nearest":
-        raise node.refusal(f"interpolates in the mode '{mode}'; accepted is 'nearest'")
-    factors = _factors(node, inputs, data)
-    place = node.text("coordinate_transformation_mode", "half_pixel")
-    rounding = node.text("nearest_mode", "round_prefer_floor")
-    node.ignore("antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value")
-    node.ignore("keep_aspect_ratio_policy")
-    shape = [n * factor for n, factor in zip(data.shape, factors, strict=True)]
-    resized = node.op_type == "Resize" and node.opset >= 11
-    if resized and not _repeats(place, rounding, data.shape, factors):
-        raise node.refusal(
-            f"with coordinates '{place}' and '{rounding}' it does not repeat every "
-            "element equally often; export asymmetric and floor"
-        )
-    if tuple(shape) == data.shape:
-        return [data]
-    type_ = frame_type(shape, data.element)
-    op = emitter.insert(UpsampleOp(data.value, type_, factors=factors))
-    return [emitter.tensor(op.out, shape)]
-
-
-def _repeats(
-    place: str, rounding: str, shape: Sequence[int], factors: Sequence[int]
-) -> bool:
-    """Whether the coordinates of the result fall on i // factor along every axis."""
-    for extent, factor in zip(shape, factors, strict=True):
-        if factor == 1:
-            continue
-        i = np.arange(extent * factor, dtype=np.float64)
-        match place:
-            case "asymmetric" | "tf_half_pixel_for_nn":
-                x = i / factor if place == "asymmetric" else (i + 0.5) / factor
-            case "half_pixel" | "half_pixel_symmetric" | "pytorch_half_pixel":
-                x = (i + 0.5) / factor - 0.5
-            case "align_corners":
-                x = i * (extent - 1) / (extent * factor - 1)
-            case _:
-                return False
-        match rounding:
-            case "floor":
-                nearest = np.floor(x)
-            case "ceil":
-                nearest = np.ceil(x)
-            case "round_prefer_floor":
-                nearest = np.ceil(x - 0.5)
-            case "round_prefer_ceil":
-                nearest = np.floor(x + 0.5)
-            case _:
-                return False
-        if not np.array_equal(np.clip(nearest, 0, extent - 1), i // factor):
-            return False
-    return True
-
-
-def _factors(node: Node, inputs: Sequence[Value | None], data: Tensor) -> list[int]:
-    """Whole factors, an axis, from scales or sizes."""
-    rank = len(data.shape)
-    axes = node.integers("axes") if node.has("axes") else list(range(rank))
-    place = 1 if node.op_type == "Upsample" or node.opset < 11 else 2
-    scales: list[float] | None = None
-    if node.op_type == "Upsample" and node.has("scales"):
-        value = node.value("scales")
-        scales = [float(v) for v in value] if isinstance(value, list) else None
-    elif place < len(inputs) and inputs[place] is not None:
-        given = constant_input(node, inputs, place)
-        if given.values.size:
-            scales = [float(v) for v in real_array(node, given, "its scales").ravel()]
-    if scales is None:
-        sizes = integers(node, constant_input(node, inputs, 3), "its sizes")
-        if len(sizes) != len(axes):
-            raise node.refusal(f"its sizes {sizes} are not as many as its axes {axes}")
-        scales = [n / data.shape[axis] for n, axis in zip(sizes, axes, strict=True)]
-    factors = [1] * rank
-    legal = len(scales) == len(axes) and all(-rank <= axis < rank for axis in axes)
-    if not legal or any(s != round(s) or s < 1 for s in scales):
-        raise node.refusal(
-            f"its factors are {scales}; expected a whole number for each axis"
-        )
-    for axis, scale in zip(axes, scales, strict=True):
-        factors[axis % rank] = round(scale)
-    if factors[0] != 1:
-        raise node.refusal("resizes axis 0, the batch; expected a factor of 1")
-    return factors
 
 
 def depth_to_space(

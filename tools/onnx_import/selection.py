@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
+
+from qdialect.constants import constant
+from qdialect.elementwise import SubOp
 from qdialect.selection import SoftmaxOp, TopKOp
 from qdialect.types import integer_type_for
 from tools.onnx_import.emitter import Emitter, frame_type
 from tools.onnx_import.node import Node
+from tools.onnx_import.picking import picked
 from tools.onnx_import.shaping import axis_of
 from tools.onnx_import.values import (
     Tensor,
@@ -23,13 +28,24 @@ from tools.onnx_import.values import (
 def arg_max(
     emitter: Emitter, node: Node, inputs: Sequence[Value | None]
 ) -> Sequence[Value]:
-    """ArgMax and ArgMin: the index of the first greatest or least element."""
+    """ArgMax and ArgMin: the index of the first greatest or least element, or the last.
+
+    The last is the first from behind: of the elements in the opposite order.
+    """
     data = computed_input(node, inputs, 0)
     axis = axis_of(node, data.shape, 0)
-    if node.flag("select_last_index", default=False):
-        raise node.refusal("select_last_index = 1 is not accepted; expected 0")
+    behind = data.shape[axis] - 1
+    last = node.flag("select_last_index", default=False)
+    if last:
+        backwards = range(behind, -1, -1)
+        data = picked(emitter, node, data, axis, backwards)
     smallest = node.op_type == "ArgMin"
     _, indices = _top(emitter, data, axis, 1, smallest=smallest)
+    if last and behind:
+        greatest = constant(np.array(behind), indices.element)
+        type_ = indices.value.type
+        op = emitter.insert(SubOp(emitter.insert(greatest), indices.value, type_))
+        indices = emitter.tensor(op.out, indices.shape)
     if node.flag("keepdims", default=True):
         return [indices]
     shape = [*indices.shape[:axis], *indices.shape[axis + 1 :]]
@@ -82,5 +98,10 @@ def softmax(
     shape = data.shape
     if node.opset < 13:
         data = emitter.reshaped(data, (*shape[:axis], prod(shape[axis:])))
+    return [emitter.reshaped(softmax_of(emitter, data, axis), shape)]
+
+
+def softmax_of(emitter: Emitter, data: Tensor, axis: int) -> Tensor:
+    """The softmax of a tensor over one axis."""
     op = emitter.insert(SoftmaxOp(data.value, data.value.type, axis=axis))
-    return [emitter.reshaped(emitter.tensor(op.out, data.shape), shape)]
+    return emitter.tensor(op.out, data.shape)

@@ -111,8 +111,8 @@ def transpose(
 
 
 def is_channels_last(node: Node) -> bool:
-    """Whether the node is of QONNX's channels-last domain."""
-    return node.domain == CHANNELS_LAST
+    """Whether the node is of QONNX's channels-last domain, or named for it."""
+    return node.domain == CHANNELS_LAST or node.op_type.endswith("NHWC")
 
 
 def channels_first(emitter: Emitter, data: Tensor) -> Tensor:
@@ -127,8 +127,15 @@ def channels_last(emitter: Emitter, data: Tensor) -> Tensor:
 
 
 def _permuted(emitter: Emitter, data: Tensor, perm: Sequence[int]) -> Tensor:
+    """`data` with its axes in another order; a chain of transposes becomes one."""
     shape = [data.shape[axis] for axis in perm]
-    op = emitter.insert(TransposeOp(data.value, perm, frame_type(shape, data.element)))
+    source = data.value
+    if isinstance(source.owner, TransposeOp):
+        perm = [source.owner.axes[axis] for axis in perm]
+        source = source.owner.input
+    if list(perm) == sorted(perm):
+        return emitter.tensor(source, shape)
+    op = emitter.insert(TransposeOp(source, perm, frame_type(shape, data.element)))
     return emitter.tensor(op.out, shape)
 
 

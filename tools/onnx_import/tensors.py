@@ -17,9 +17,14 @@ from tools.onnx_import.refusal import ImportRefused
 
 MAX_ELEMENTS = 1 << 28
 
+# Of IR version 13, which the oldest `onnx` that serves does not name.
+UINT2, INT2 = 25, 26
+
 # Element types of integer tensors, by their ONNX code.
 INTEGER_ELEMENTS: dict[int, IntegerType] = {
     TensorProto.BOOL: unsigned(1),
+    UINT2: unsigned(2),
+    INT2: signed(2),
     TensorProto.UINT4: unsigned(4),
     TensorProto.INT4: signed(4),
     TensorProto.UINT8: unsigned(8),
@@ -42,6 +47,8 @@ _STORED = {
 
 def dtype_name(code: int) -> str:
     """What ONNX calls the element type with this code, in lower case."""
+    if code in (UINT2, INT2):
+        return "uint2" if code == UINT2 else "int2"
     if code not in TensorProto.DataType.values():
         return f"type {code}"
     return TensorProto.DataType.Name(code).lower()
@@ -67,7 +74,7 @@ def stored_array(tensor: TensorProto, where: str, folder: Path | None) -> Array:
     if tensor.data_type not in _STORED:
         raise ImportRefused(
             f"{where} has elements of {dtype_name(tensor.data_type)}; accepted are "
-            "float, float16, double, bool and integers of 4 to 64 bits"
+            "float, float16, double, bool and integers of 2 to 64 bits"
         )
     if any(extent < 0 for extent in tensor.dims) or too_large(tensor.dims):
         raise ImportRefused(
@@ -80,7 +87,7 @@ def stored_array(tensor: TensorProto, where: str, folder: Path | None) -> Array:
             "beside the model; read the model from a file"
         )
     try:
-        array = numpy_helper.to_array(tensor, base_dir=str(folder or ""))
+        array = _values(tensor, str(folder or ""))
     except (OSError, ValidationError) as error:
         raise ImportRefused(
             f"{where} is kept in another file, '{_place(tensor)}', which cannot be "
@@ -90,9 +97,25 @@ def stored_array(tensor: TensorProto, where: str, folder: Path | None) -> Array:
         raise ImportRefused(
             f"{where}: its data does not fill its shape {list(tensor.dims)}"
         ) from error
-    if tensor.data_type in (TensorProto.INT4, TensorProto.UINT4):
-        return array.astype(np.int8)
     return array
+
+
+def _values(tensor: TensorProto, folder: str) -> Array:
+    if tensor.data_type in (TensorProto.INT4, TensorProto.UINT4):
+        return numpy_helper.to_array(tensor, base_dir=folder).astype(np.int8)
+    if tensor.data_type not in (UINT2, INT2):
+        return numpy_helper.to_array(tensor, base_dir=folder)
+    # Four values a byte, the first in the lowest bits.
+    count = prod(tensor.dims)
+    stored = TensorProto()
+    stored.CopyFrom(tensor)
+    stored.data_type = TensorProto.UINT8
+    stored.dims[:] = [-(-count // 4)]
+    octets = numpy_helper.to_array(stored, base_dir=folder)
+    values = (octets[:, np.newaxis] >> np.arange(0, 8, 2)).astype(np.int8) & 3
+    if tensor.data_type == INT2:
+        values = (values ^ 2) - 2
+    return values.ravel()[:count].reshape(tuple(tensor.dims))
 
 
 def _place(tensor: TensorProto) -> str:

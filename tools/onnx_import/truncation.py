@@ -17,6 +17,7 @@ from tools.onnx_import.node import Node
 from tools.onnx_import.quantisers import (
     bit_width,
     dequantised,
+    expect_broadcast,
     rounding_of,
     scale_of,
     zero_point_of,
@@ -55,6 +56,12 @@ class _Truncation:
     out_scale: Real
     out_zero_point: Real
 
+    @property
+    def parameters(self) -> tuple[Real, ...]:
+        """All that broadcasts to the input."""
+        zero_points = self.zero_point, self.out_zero_point
+        return self.scale, self.step, self.out_scale, *zero_points
+
 
 def trunc(
     emitter: Emitter, node: Node, inputs: Sequence[Value | None]
@@ -67,6 +74,7 @@ def trunc(
     if len(inputs) not in (5, 6):
         raise node.refusal(f"has {len(inputs)} inputs; expected 5 or 6")
     how = _first_version(node, inputs) if len(inputs) == 5 else _second(node, inputs)
+    expect_broadcast(node, required(node, inputs), *how.parameters)
     if isinstance(required(node, inputs), Constant):
         return [_of_constant(node, inputs, how, clamps=len(inputs) == 6)]
     data = real_input(node, inputs, 0)
@@ -80,7 +88,7 @@ def trunc(
     levels = emitter.insert(
         QuantizeOp(
             value,
-            emitter.scalar(float(how.step)),
+            emitter.real(f"{node.name}_step", how.step),
             emitter.scalar(0),
             frame_type(data.shape, how.element),
             rounding=how.rounding,
@@ -110,14 +118,13 @@ def _first_version(node: Node, inputs: Sequence[Value | None]) -> _Truncation:
 def _second(node: Node, inputs: Sequence[Value | None]) -> _Truncation:
     scale, zero = scale_of(node, inputs, 1), zero_point_of(node, inputs, 2)
     out_scale, bits = scale_of(node, inputs, 4), bit_width(node, inputs, 5)
-    if scale.ndim or out_scale.ndim:
-        raise node.refusal("its scales have several values; expected one each")
     step = np.float32(2) ** np.round(np.log2(out_scale / scale))
     out_zero = np.asarray(zero / step, np.float32)
-    if np.any(np.rint(out_zero) != out_zero):
+    if (off := np.rint(out_zero) != out_zero).any():
+        bad, steps = (np.broadcast_to(p, off.shape)[off].max() for p in (zero, step))
         raise node.refusal(
-            f"its zero point {zero.max()} is not a multiple of the {step} levels that "
-            "become one"
+            f"its zero point {bad} is not a multiple of the {steps} levels that become "
+            "one"
         )
     signed_ = node.flag("signed", default=True)
     return _Truncation(

@@ -64,6 +64,28 @@ class Quantised:
             zero_point=_reshaped_parameter(self.zero_point, self.levels.shape, shape),
         )
 
+    def diagonal(self) -> Quantised:
+        """The elements [i, i, ..] of the first two axes, as [C, 1, ..]."""
+        shape = self.levels.shape
+        return replace(
+            self,
+            levels=_diagonal(self.levels),
+            scale=_diagonal_parameter(self.scale, shape),
+            zero_point=_diagonal_parameter(self.zero_point, shape),
+        )
+
+
+def _diagonal(array: Array) -> Array:
+    places = np.arange(len(array))
+    return array[places, places][:, np.newaxis]
+
+
+def _diagonal_parameter(parameter: Real, shape: Sequence[int]) -> Real:
+    if parameter.ndim == 0:
+        return parameter
+    taken = _diagonal(np.broadcast_to(parameter, shape))
+    return _reshaped_parameter(taken, taken.shape, taken.shape)
+
 
 def _flipped_parameter(parameter: Real, axes: Sequence[int]) -> Real:
     return np.flip(parameter, tuple(axes)) if parameter.ndim else parameter
@@ -75,12 +97,16 @@ def _reshaped_parameter(
     """A broadcast parameter of a tensor whose shape goes from `old` to `new`."""
     if parameter.ndim == 0:
         return parameter
-    full = np.broadcast_to(parameter, old).reshape(new)
-    for axis in range(full.ndim):
-        first = full[(slice(None),) * axis + (slice(0, 1),)]
-        if (full == first).all():
-            full = first
-    return full
+    return compacted(np.broadcast_to(parameter, old).reshape(new))
+
+
+def compacted(parameter: Real) -> Real:
+    """A parameter that broadcasts, of extent 1 along each axis where it is the same."""
+    for axis in range(parameter.ndim):
+        first = parameter[(slice(None),) * axis + (slice(0, 1),)]
+        if (parameter == first).all():
+            parameter = first
+    return parameter
 
 
 @dataclass(frozen=True)
@@ -134,6 +160,13 @@ class Constant:
         if isinstance(stored, Quantised):
             return replace(self, stored=stored.flipped(axes))
         return replace(self, stored=np.flip(stored, tuple(axes)))
+
+    def diagonal(self) -> Constant:
+        """The elements [i, i, ..] of the first two axes, as [C, 1, ..]."""
+        stored = self.stored
+        if isinstance(stored, Quantised):
+            return replace(self, stored=stored.diagonal())
+        return replace(self, stored=_diagonal(stored))
 
     def reshaped(self, shape: Sequence[int]) -> Constant:
         """The same elements in another shape."""

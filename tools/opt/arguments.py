@@ -48,6 +48,12 @@ def _add_work(add: Add) -> None:
         help="passes in order, as in a,b{x=1 y=2},c; after those of --pipeline",
     )
     add(
+        "--before",
+        metavar="SPEC",
+        default="",
+        help="passes as of -p, before those of --pipeline",
+    )
+    add(
         "-t",
         "--target",
         metavar="NAME",

@@ -31,7 +31,7 @@ from tools.frontends import STDIN, frontend_of, read_module, read_source
 from tools.mistakes import UsageError, UserError
 from tools.opt.verify_each import VerifyEach
 from tools.output import check_replaceable, write_directory, write_file
-from tools.passes_run import remarks_of, run_pass, verify
+from tools.passes_run import is_exact, remarks_of, run_pass, verify
 from tools.plugins import load_plugin
 from tools.registry import Registry, build_registry
 from tools.signature import assignment
@@ -79,7 +79,7 @@ def _listing(args: argparse.Namespace, registry: Registry) -> str | None:
 
 
 def _passes(args: argparse.Namespace, registry: Registry) -> tuple[ModulePass, ...]:
-    """Those of the pipeline, then those of `-p`."""
+    """Those of `--before`, of the pipeline, and of `-p`."""
     named: tuple[ModulePass, ...] = ()
     if args.pipeline is not None:
         # Imports every pass of every pipeline.
@@ -87,7 +87,8 @@ def _passes(args: argparse.Namespace, registry: Registry) -> tuple[ModulePass, .
 
         spec = name_and_options(args.pipeline, "pipeline")
         named = find_pipeline(spec.name, spec.parameters).passes
-    return (*named, *passes_of(args.passes, registry.passes))
+    first = passes_of(args.before, registry.passes)
+    return (*first, *named, *passes_of(args.passes, registry.passes))
 
 
 class _Run:
@@ -190,7 +191,7 @@ class _Run:
                 debug=args.debug,
                 check=not args.disable_verify,
             )
-            for line in remarks_of(pass_, module):
+            for line in remarks_of(pass_, module, self._source):
                 print(f"qopt: {pass_.name}: {line}", file=sys.stderr)
             if args.time_passes:
                 seconds = time.perf_counter() - start
@@ -200,7 +201,7 @@ class _Run:
                 Printer(stream=sys.stderr).print_op(module)
                 print(file=sys.stderr)
             if check is not None:
-                check.after(module, pass_.name)
+                check.after(module, pass_.name, is_exact=is_exact(pass_))
 
     def _printing(self, target: Target) -> Target:
         """The target with the printing options, which the printer of IR has."""

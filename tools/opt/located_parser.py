@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from bisect import bisect_right
 from dataclasses import replace
 
@@ -103,8 +104,15 @@ def parse_text(
         ) from error
     if not text.strip():
         raise UserError(f"{name}: error: the file is empty; expected a module of MLIR")
+    parser = LocatedParser(ctx, text, name, line_offset)
     try:
-        return LocatedParser(ctx, text, name, line_offset).parse_module(implicit_module)
+        return parser.parse_module(implicit_module)
+    except (struct.error, OverflowError) as error:  # xDSL packs them unchecked
+        beyond = ParseError(
+            Span(parser.pos, parser.pos, Input(text, name)),
+            "a number before this is beyond its type",
+        )
+        raise UserError(parse_message(beyond, line_offset)) from error
     except ParseError as error:
         raise UserError(
             parse_message(_at_first_use(error, text), line_offset)

@@ -13,7 +13,7 @@ from xdsl.ir import BlockArgument, Operation, OpResult, SSAValue
 from lowering.interpreter.engine import Implementation, Interpreter
 from lowering.interpreter.values import Value, as_array
 from qdialect.calls import CallOp
-from qdialect.constants import ConstantOp, LoadOp
+from qdialect.constants import ConstantOp, DecodeOp, LoadOp
 from qdialect.data import Array
 from qdialect.location import source_name
 from tools.comparison import content
@@ -36,7 +36,7 @@ class Trace:
 
     def record(self, op: Operation, results: Sequence[Value]) -> None:
         """Listener of the interpreter."""
-        if isinstance(op, ConstantOp | LoadOp):
+        if isinstance(op, ConstantOp | LoadOp | DecodeOp):
             return
         self.steps.append(op)
         for value, result in zip(op.results, results, strict=True):

@@ -1,5 +1,5 @@
-// RUN: qopt %s -p bitpack -t c | filecheck %s
-// RUN: qopt %s -p bitpack -t 'c{prefix=net main=true}' | filecheck %s --check-prefix=NET
+// RUN: qopt %s -p 'bitpack{max-popcounts=8}' -t c | filecheck %s
+// RUN: qopt %s -p 'bitpack{max-popcounts=8}' -t 'c{prefix=net main=true}' | filecheck %s --check-prefix=NET
 
 // Two layers on packed words: sums, thresholds and packing in one step.
 

@@ -1,4 +1,4 @@
-// RUN: qopt %s -p 'bitpack{word-bits=8}' -t c | filecheck %s
+// RUN: qopt %s -p 'bitpack{word-bits=8 max-popcounts=8}' -t c | filecheck %s
 
 // A padded bipolar convolution, its thresholds and the packing in one step; words of
 // padding read as -1, and what they add is added again, a row of sums for each class.

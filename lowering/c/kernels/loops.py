@@ -8,7 +8,7 @@ from xdsl.ir import Operation, SSAValue
 
 from lowering.c.affine import Affine
 from lowering.c.kernels.activation import lookup, threshold
-from lowering.c.kernels.arithmetic import binary
+from lowering.c.kernels.arithmetic import binary, magnitude
 from lowering.c.kernels.elements import stored_elements, unpacked_elements
 from lowering.c.kernels.packed_bytes import pack_bytes
 from lowering.c.kernels.packed_convolution import packed_convolution
@@ -23,11 +23,16 @@ from lowering.c.kernels.rearranging import (
 )
 from lowering.c.kernels.results import Pack, Store
 from lowering.c.kernels.values import Consumer
+from lowering.c.kernels.zero_skip import (
+    skipping_convolution,
+    skipping_product,
+    skips_zeros,
+)
 from lowering.c.plan import Elementwise, Loop
 from lowering.c.step import StepFunction
 from qdialect.activation import LookupOp, ThresholdOp
 from qdialect.convolution import ConvOp
-from qdialect.elementwise import AddOp, MulOp, SubOp
+from qdialect.elementwise import AbsOp, AddOp, MulOp, SubOp
 from qdialect.linear import MatMulOp
 from qdialect.packed import PackedMatMulOp, UnpackOp
 from qdialect.packed_maps import PackedConvOp
@@ -88,6 +93,8 @@ def _applied(
             return lookup(step, op, value, position)
         case AddOp() | SubOp() | MulOp():
             return binary(step, op, streamed, value, position)
+        case AbsOp():
+            return magnitude(step, op, value, position)
 
 
 def write_loop(step: StepFunction, loop: Loop, source: Operation) -> None:
@@ -107,13 +114,17 @@ def write_loop(step: StepFunction, loop: Loop, source: Operation) -> None:
     consumer = _Body(step, loop, sink)
     match loop.head:
         case PackedMatMulOp() as op:
-            packed_product(step, op, consumer)
+            packed_product(step, op, loop.decoded, consumer)
+        case MatMulOp() as op if skips_zeros(step, op):
+            skipping_product(step, op, consumer)
+        case ConvOp() as op if skips_zeros(step, op):
+            skipping_convolution(step, op, loop.scratch, consumer)
         case MatMulOp() as op:
-            plain_product(step, op, consumer)
+            plain_product(step, op, loop.decoded, consumer)
         case PackedConvOp() as op:
-            packed_convolution(step, op, loop.scratch, consumer)
+            packed_convolution(step, op, loop, consumer)
         case ConvOp() as op:
-            plain_convolution(step, op, loop.scratch, consumer)
+            plain_convolution(step, op, loop, consumer)
         case UnpackOp() as op:
             unpacked_elements(step, op, consumer)
         case MaxPoolOp() | SumPoolOp() as op:

@@ -10,7 +10,7 @@ from lowering.c.kernels.gathering import gather
 from lowering.c.kernels.packed_rows import Rows, rows_of, write_rows
 from lowering.c.kernels.values import Consumer
 from lowering.c.kernels.windows import tap_loops, taps_of
-from lowering.c.plan import Buffer, PackedPool
+from lowering.c.plan import Loop, PackedPool
 from lowering.c.scalars import Scalar, word_ctype
 from lowering.c.step import StepFunction, flat_index, row_major
 from lowering.c.window_vector import window_vector
@@ -22,22 +22,23 @@ from qdialect.types import BipolarType, shape_of
 
 
 def packed_convolution(
-    step: StepFunction, op: PackedConvOp, scratch: Buffer | None, consumer: Consumer
+    step: StepFunction, op: PackedConvOp, loop: Loop, consumer: Consumer
 ) -> None:
     """Write the loops of a convolution; `consumer` takes each sum.
 
     Args:
         step: the function.
         op: the convolution.
-        scratch: memory for a window, where it needs one.
+        loop: the step, with memory for what it needs.
         consumer: where the sums go.
     """
-    rows = rows_of(op)
+    rows = rows_of(op).decoded(step, loop.decoded)
     map = step.pointer(op.input, "input")
     vector = window_vector(op)
     with step.loops(shape_of(op.out)[:-1]) as position:
         added = _padding(step, op, rows, position)
-        x = gather(step, vector, map, word_ctype(rows.word_bits), scratch, position)
+        word = word_ctype(rows.word_bits)
+        x = gather(step, vector, map, word, loop.scratch, position)
         write_rows(step, rows, x, added, position, consumer)
 
 

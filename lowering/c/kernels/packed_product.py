@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from lowering.c.kernels.packed_rows import rows_of, write_rows
 from lowering.c.kernels.values import Consumer
+from lowering.c.plan import Buffer
 from lowering.c.step import StepFunction, flat_index, row_major
 from qdialect.packed import PackedMatMulOp, packed_type
 from qdialect.types import shape_of
 
 
-def packed_product(step: StepFunction, op: PackedMatMulOp, consumer: Consumer) -> None:
-    """Write the loops of a product; `consumer` takes each sum."""
-    rows = rows_of(op)
+def packed_product(
+    step: StepFunction, op: PackedMatMulOp, decoded: Buffer | None, consumer: Consumer
+) -> None:
+    """Write the loops of a product; `consumer` takes each sum.
+
+    Args:
+        step: the function.
+        op: the product.
+        decoded: memory for weights that are code words.
+        consumer: where the sums go.
+    """
+    rows = rows_of(op).decoded(step, decoded)
     input = step.pointer(op.input, "input")
     leading = shape_of(op.out)[:-1]
     input_words = packed_type(op.input).planes * rows.words

@@ -9,8 +9,10 @@ import numpy as np
 
 from lowering.c.affine import Affine
 from lowering.c.errors import refusal
+from lowering.c.kernels.coded_weights import coded_weights
 from lowering.c.kernels.popcount import ones_function, panel_function
 from lowering.c.kernels.values import Consumer
+from lowering.c.plan import Buffer
 from lowering.c.scalars import Scalar, literal, word_ctype
 from lowering.c.step import StepFunction
 from qdialect.bit_planes import plane_words
@@ -34,6 +36,7 @@ class Rows:
         storage: the weights, [panels, planes, words, panel].
         count: number of rows.
         columns: elements of a row.
+        memory: where the weights stand decoded; empty where they are a constant.
     """
 
     op: PackedMatMulOp | PackedConvOp
@@ -43,6 +46,7 @@ class Rows:
     storage: Array
     count: int
     columns: int
+    memory: str = ""
 
     @property
     def words(self) -> int:
@@ -74,15 +78,26 @@ class Rows:
         """Factors of the terms, without the slope."""
         return [term.factor // self.slope for term in self.plan.terms]
 
+    def decoded(self, step: StepFunction, memory: Buffer | None) -> Rows:
+        """The same rows, decoded into memory where they are stored as code words."""
+        weights, ctype = self.op.weights, word_ctype(self.word_bits)
+        coded = coded_weights(step, weights, memory, self.storage, ctype, self._comment)
+        if coded is None:
+            return self
+        coded.read(self.storage.size)
+        return replace(self, memory=coded.name)
+
     def table(self, step: StepFunction) -> str:
-        """Name of the constant that holds the weights."""
+        """Name of the memory that holds the weights."""
+        if self.memory:
+            return self.memory
+        return step.table(self.storage, self._comment, word_ctype(self.word_bits))
+
+    @property
+    def _comment(self) -> str:
         tensor = packed_type(self.op.weights).tensor
         shape = " x ".join(map(str, tensor.get_shape()))
-        return step.table(
-            self.storage,
-            f"weights {shape} of {tensor.element_type}",
-            word_ctype(self.word_bits),
-        )
+        return f"weights {shape} of {tensor.element_type}"
 
 
 def rows_of(op: PackedMatMulOp | PackedConvOp) -> Rows:
@@ -193,7 +208,7 @@ def _arguments(term: Term, rows: Rows, x: str) -> list[str]:
     if term.form in (Form.INPUT_MASK, Form.DIFFER):
         inputs = [0, 1]
     if term.form in (Form.WEIGHT_MASK, Form.DIFFER):
-        weights = [0, 1]
+        weights = [term.weight_plane, rows.planes - 1]
     return [
         *(_plus(x, plane * words) for plane in inputs),
         *(_plus("w", plane * words * panel) for plane in weights),

@@ -7,6 +7,7 @@ from math import prod
 
 from lowering.c.errors import refusal
 from lowering.c.functions import Functions
+from lowering.c.kernels.coded_weights import coded_weights
 from lowering.c.kernels.gathering import gather
 from lowering.c.kernels.plain_panels import (
     channels_function,
@@ -19,9 +20,10 @@ from lowering.c.kernels.plain_product import (
     dot_function,
     operand,
     result_of,
+    weight_comment,
 )
 from lowering.c.kernels.values import Consumer
-from lowering.c.plan import Buffer
+from lowering.c.plan import Buffer, Loop
 from lowering.c.scalars import CType, element_ctype
 from lowering.c.step import StepFunction
 from lowering.c.window_vector import window_vector
@@ -35,14 +37,14 @@ _LONG_ROW = 128
 
 
 def plain_convolution(
-    step: StepFunction, op: ConvOp, scratch: Buffer | None, consumer: Consumer
+    step: StepFunction, op: ConvOp, loop: Loop, consumer: Consumer
 ) -> None:
     """Write the loops of a convolution; `consumer` takes each sum.
 
     Args:
         step: the function.
         op: with channels last.
-        scratch: memory for a window, where it needs one.
+        loop: the step, with memory for what it needs.
         consumer: where the sums go.
 
     Raises:
@@ -54,9 +56,10 @@ def plain_convolution(
     map, map_type = operand(step, op, "input")
     vector = window_vector(op)
     rows = shape_of(op.weights)[0]
+    weights = _weights(step, op, loop.decoded)
     with step.loops(shape_of(op.out)[:-1]) as position:
-        x = gather(step, vector, map, map_type, scratch, position)
-        window = _Window(step, op, x, vector.taps, map_type, sums)
+        x = gather(step, vector, map, map_type, loop.scratch, position)
+        window = _Window(step, op, x, vector.taps, map_type, weights, sums)
         consumer.begin(position)
 
         def row(text: str) -> None:
@@ -69,6 +72,23 @@ def plain_convolution(
             with step.loop("c", rows):
                 row(window.dot())
         consumer.end(position)
+
+
+def _weights(step: StepFunction, op: ConvOp, decoded: Buffer | None) -> str:
+    """Name of the memory of the weights, in the order in which they are read."""
+    values = constant_array(op.weights)
+    if values is None:
+        return operand(step, op, "weights")[0]
+    comment = weight_comment(op)
+    if _goes_in_panels(op):
+        values = panel_order(values.reshape(len(values), -1))
+        comment = f"{comment}, in panels"
+    ctype = element_ctype(op, element_of(op.weights))
+    coded = coded_weights(step, op.weights, decoded, values, ctype, comment)
+    if coded is None:
+        return step.table(values, comment, ctype)
+    coded.read(values.size)
+    return coded.name
 
 
 def _goes_in_panels(op: ConvOp) -> bool:
@@ -91,6 +111,7 @@ class _Window:
         x: pointer to the window, [taps, channels].
         taps: number of taps.
         input: type of an element.
+        weights: name of the memory of the weights, in the order of the kernel.
         sums: type of a sum.
     """
 
@@ -99,35 +120,30 @@ class _Window:
     x: str
     taps: int
     input: CType
+    weights: str
     sums: CType
 
     def panel(self, rows: int) -> str:
         """The call that gives the sums of `rows` rows from row `h` on."""
         op, step = self.op, self.step
-        weights = constant_array(op.weights)
-        assert weights is not None
-        matrix = weights.reshape(len(weights), -1)
-        element = element_of(op.weights)
-        ctype = element_ctype(op, element)
-        shape = " x ".join(map(str, shape_of(op.weights)))
-        comment = f"weights {shape} of {element}, in panels"
-        table = step.table(panel_order(matrix), comment, ctype)
+        ctype = element_ctype(op, element_of(op.weights))
+        columns = prod(shape_of(op.weights)[1:])
         functions = step.source.functions
-        first = f"{table} + h * {matrix.shape[1]}u"
+        first = f"{self.weights} + h * {columns}u"
         if op.group_count == 1:
             name = rows_function(functions, self.input, ctype, self.sums, rows)
-            return f"{name}({self.x}, {first}, {matrix.shape[1]}u, sums);"
+            return f"{name}({self.x}, {first}, {columns}u, sums);"
         name = channels_function(functions, self.input, ctype, self.sums, rows)
         return f"{name}({self.x} + h, {first}, {self.taps}u, {op.channels}u, sums);"
 
     def dot(self) -> str:
         """The dot product that is the sum of row `c`."""
         op = self.op
-        weights, weight_type = operand(self.step, op, "weights")
+        weight_type = element_ctype(op, element_of(op.weights))
         rows, depth = shape_of(op.weights)[0], shape_of(op.weights)[-1]
         columns = self.taps * depth
         functions = self.step.source.functions
-        row = f"{weights} + c * {columns}u"
+        row = f"{self.weights} + c * {columns}u"
         types = (self.input, weight_type, self.sums)
         if op.group_count == 1:
             return f"{dot_function(functions, *types)}({self.x}, {row}, {columns}u)"

@@ -7,8 +7,10 @@ from math import prod
 import numpy as np
 
 from lowering.c.affine import Affine
+from lowering.c.decoding import decodes_rows
 from lowering.c.errors import refusal
 from lowering.c.functions import Functions
+from lowering.c.kernels.coded_weights import DecodedWeights, coded_weights
 from lowering.c.kernels.values import Consumer
 from lowering.c.plan import Buffer
 from lowering.c.scalars import CType, Scalar, compute_ctype, element_ctype
@@ -24,13 +26,30 @@ from qdialect.types import element_of, shape_of, value_range
 _LANES = 16
 
 
-def plain_product(step: StepFunction, op: MatMulOp, consumer: Consumer) -> None:
-    """Write the loops of a product; `consumer` takes each sum."""
+def plain_product(
+    step: StepFunction, op: MatMulOp, decoded: Buffer | None, consumer: Consumer
+) -> None:
+    """Write the loops of a product; `consumer` takes each sum.
+
+    Args:
+        step: the function.
+        op: the product.
+        decoded: memory for weights that are code words: a row of them where each is
+            read once a frame.
+        consumer: where the sums go.
+    """
     rows, columns = shape_of(op.weights)
     leading = shape_of(op.out)[:-1]
     sums = accumulator(op)
     input, input_type = operand(step, op, "input")
-    weights, weight_type = operand(step, op, "weights")
+    coded = _coded(step, op, decoded)
+    by_rows = coded is not None and decoded is not None and decodes_rows(op)
+    if coded is None:
+        weights, weight_type = operand(step, op, "weights")
+    else:
+        weights, weight_type = coded.name, element_ctype(op, element_of(op.weights))
+        if not by_rows:
+            coded.read(rows * columns)
     dot = dot_function(step.source.functions, input_type, weight_type, sums)
     with step.loops(leading) as position:
         at = flat_index(position, [columns * stride for stride in row_major(leading)])
@@ -38,9 +57,29 @@ def plain_product(step: StepFunction, op: MatMulOp, consumer: Consumer) -> None:
         consumer.begin(position)
         with step.loop("c", rows):
             row = f"{weights} + c * {columns}u"
+            if coded is not None and by_rows:
+                coded.read(columns)
+                row = weights
             number = result_of(step, op, f"{dot}({x}, {row}, {columns}u)", sums)
             consumer.element(number, [*position, "c"])
         consumer.end(position)
+
+
+def _coded(
+    step: StepFunction, op: MatMulOp, memory: Buffer | None
+) -> DecodedWeights | None:
+    values, element = constant_array(op.weights), element_of(op.weights)
+    if values is None:
+        return None
+    comment = weight_comment(op)
+    ctype = element_ctype(op, element)
+    return coded_weights(step, op.weights, memory, values, ctype, comment)
+
+
+def weight_comment(op: MatMulOp | ConvOp) -> str:
+    """What the constant weights of a product are."""
+    shape = " x ".join(map(str, shape_of(op.weights)))
+    return f"weights {shape} of {element_of(op.weights)}"
 
 
 def operand(step: StepFunction, op: MatMulOp | ConvOp, name: str) -> tuple[str, CType]:

@@ -25,12 +25,15 @@ from lowering.hw.units.element_number import (
 from qdialect.map_timing import (
     ADDER_LEVELS_A_STAGE,
     by_beats,
-    is_power_of_two,
+    signed_powers,
     sum_stages,
 )
 from qdialect.types import width_bits
 
 Ints = npt.NDArray[np.int64]
+
+# Factors that are sums of more powers of two are left to a multiplier.
+_MAX_POWERS = 5
 
 
 def take_together(m: PipelineBuilder) -> tuple[Signal, list[Signal]]:
@@ -59,8 +62,8 @@ class Add:
 
         out[c] = sum over i of in_i[c] * factors[i, c] + bias[c]
 
-    Constants that are the same for every beat of a lane stand in the logic, where powers
-    of two are shifts; the others are read from a memory.
+    Constants that are the same for every beat of a lane stand in the logic, as sums of
+    powers of two, which are shifts; the others are read from a memory.
 
     Attributes:
         input_types: element types of the operands.
@@ -174,11 +177,9 @@ class Add:
         factor = int(self._constants[row, 0, lane])
         if factor == 0:
             return _Signed(Term(x.signal & m.constant(0, x.signal.width), 0, 0), False)
-        if is_power_of_two(factor):
-            return _Signed(x.shifted(abs(factor).bit_length() - 1), factor < 0)
-        if (pair := _two_powers(factor)) is not None:
-            left, right = (_Signed(x.shifted(k), negative) for k, negative in pair)
-            return self._add(left, right, f"scaled{row}_{lane}")
+        if len(powers := signed_powers(factor)) <= _MAX_POWERS:
+            parts = [_Signed(x.shifted(k), negative) for k, negative in powers]
+            return self._added(parts, f"scaled{row}_{lane}")
         return _Signed(product(x, _constant(m, factor), self._sum_bits), False)
 
     def _bias(
@@ -213,6 +214,15 @@ class Add:
             return difference(zero, row[0].term, f"{name}_negated", self._sum_bits)
         return row[0].term
 
+    def _added(self, terms: Sequence[_Signed], name: str) -> _Signed:
+        """The sum of a few terms, between two registers."""
+        if len(terms) == 1:
+            return terms[0]
+        half = len(terms) // 2
+        parts = (terms[:half], terms[half:])
+        left, right = (self._added(part, f"{name}_{i}") for i, part in enumerate(parts))
+        return self._add(left, right, name)
+
     def _add(self, left: _Signed, right: _Signed, name: str) -> _Signed:
         bits = self._sum_bits
         if left.negative == right.negative:
@@ -220,18 +230,6 @@ class Add:
         if left.negative:
             left, right = right, left
         return _Signed(difference(left.term, right.term, name, bits), False)
-
-
-def _two_powers(factor: int) -> list[tuple[int, bool]] | None:
-    """Two powers of two whose sum or difference is a factor: exponent, negative?"""
-    size = abs(factor)
-    low = (size & -size).bit_length() - 1
-    for sign in (1, -1):
-        rest = size - sign * (1 << low)
-        if rest > 0 and is_power_of_two(rest):
-            high = rest.bit_length() - 1
-            return [(high, factor < 0), (low, (sign < 0) != (factor < 0))]
-    return None
 
 
 def _constant(m: PipelineBuilder, value: int) -> Term:

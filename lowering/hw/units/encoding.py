@@ -8,29 +8,34 @@ An input x is taken as an unsigned number u of b bits, `x = scale * u + offset`:
 | unsigned | x                     | 1     | 0        |
 | signed   | x, its top bit turned | 1     | -2^(b-1) |
 
-so that for a row of weights w
+and a weight as `w = g * v`, g the greatest power of two that divides all weights of the
+unit, so that for a row
 
-    sum(w * x) = scale * sum(w * u) + offset * sum(w)
+    sum(w * x) = scale * g * sum(v * u) + offset * sum(w)
 
 and with u[k] the bits of u and `pop` a count of ones, the sum over u is, by the values
-that the weights take,
+that the v take,
 
-| weights     | stored as               | sum(w * u)                                     |
-| ----------- | ----------------------- | ---------------------------------------------- |
-| -1, +1      | v = (w > 0)             | sum_k 2^k pop(u[k] xnor v) - (2^b - 1) #(w<0)  |
-| -1, 0, +1   | nonzero, v = (w > 0)    | sum_k 2^k pop(nonzero and (u[k] xnor v)) - same |
-| few bits    | bits v[j], two's compl. | sum_jk +-2^(k+j) pop(u[k] and v[j])            |
-| many bits   | w                       | sum(w * u), by multipliers                     |
+| v          | stored as               | sum(v * u)                                      |
+| ---------- | ----------------------- | ----------------------------------------------- |
+| odd        | q = (v + 2^n - 1) / 2   | sum_jk 2^(k+j) pop(u[k] xnor q[j])              |
+|            |                         |   - (2^b - 1) sum(2^n - 1 - q)                  |
+| -1, 0, +1  | nonzero, q = (v > 0)    | sum_k 2^k pop(nonzero and (u[k] xnor q)) - same |
+| few bits   | bits v[j], two's compl. | sum_jk +-2^(k+j) pop(u[k] and v[j])             |
+| 0, +-2^s   | index of s, nonzero, n  | sum(nonzero and (u * 2^s xor n)) - M #(v<0)     |
+| many bits  | v                       | sum(v * u), by multipliers                      |
+
+-1 and +1 are the odd weights of one bit, n = 1. M is 2^B - 1, B the bits of the widest
+u * 2^s, and the sign n is repeated for each of them. `qdialect.products` chooses.
 
 The sums over bits are the unit's *raw* sum; everything else in the equations is a
-constant of the row, `sum(w * x) = scale * raw + constant`, which costs nothing since the
-accumulator starts at it.
+constant of the row, `sum(w * x) = scale * g * raw + constant`, which costs nothing since
+the accumulator starts at it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import cached_property
 
 import numpy as np
@@ -38,19 +43,17 @@ import numpy.typing as npt
 from xdsl.ir import Attribute
 
 from lowering.hw.units.channel_order import ChannelOrder
-from qdialect.pipelines import MAX_BIT_PRODUCTS
+from qdialect.products import (
+    Product,
+    ProductForm,
+    common_shift,
+    product_form,
+    product_forms,
+    shift_exponents,
+)
 from qdialect.types import BipolarType, is_signed, value_range, width_bits
 
 Ints = npt.NDArray[np.int64]
-
-
-class Product(Enum):
-    """What a weight does to an input bit; see the table above."""
-
-    XNOR = auto()
-    GATED_XNOR = auto()
-    AND = auto()
-    MULTIPLY = auto()
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,12 @@ class DotProduct:
     Attributes:
         input_type: element type of the inputs.
         weights: [MH, MW].
+        forced: the product to take where the weights allow it; None for the cheapest.
     """
 
     input_type: Attribute
     weights: Ints
+    forced: Product | None = None
 
     @property
     def input_bits(self) -> int:
@@ -86,9 +91,18 @@ class DotProduct:
         return is_signed(self.input_type)
 
     @property
-    def scale(self) -> int:
-        """`scale` of the equations above."""
+    def _input_scale(self) -> int:
         return 2 if isinstance(self.input_type, BipolarType) else 1
+
+    @property
+    def scale(self) -> int:
+        """`scale * g` of the equations above, a power of two."""
+        return self._input_scale << self.weight_shift
+
+    @cached_property
+    def weight_shift(self) -> int:
+        """The power of g."""
+        return common_shift(self.weights)
 
     @property
     def _input_offset(self) -> int:
@@ -97,59 +111,53 @@ class DotProduct:
         return -(1 << (self.input_bits - 1)) if self.flips_input_top_bit else 0
 
     @cached_property
-    def _weight_range(self) -> tuple[int, int]:
-        return int(self.weights.min()), int(self.weights.max())
+    def _units(self) -> Ints:
+        """The v of all weights."""
+        return self.weights >> self.weight_shift
 
     @cached_property
+    def form(self) -> ProductForm:
+        """The product: the one that is forced where it is possible, or the cheapest."""
+        forms = product_forms(self.input_bits, self.weights)
+        forced = [form for form in forms if form.product is self.forced]
+        return forced[0] if forced else product_form(self.input_bits, self.weights)
+
+    @property
     def product(self) -> Product:
-        """The cheapest product that all weights allow."""
-        low, high = self._weight_range
-        if low >= -1 and high <= 1 and low < 0:
-            has_zero = bool((self.weights == 0).any())
-            return Product.GATED_XNOR if has_zero else Product.XNOR
-        if self.input_bits * self.weight_number_bits <= MAX_BIT_PRODUCTS:
-            return Product.AND
-        return Product.MULTIPLY
-
-    @cached_property
-    def weights_signed(self) -> bool:
-        """Whether stored k-bit weights are two's complement."""
-        return self._weight_range[0] < 0
-
-    @cached_property
-    def weight_number_bits(self) -> int:
-        """Bits of a weight as a number."""
-        low, high = self._weight_range
-        if low >= 0:
-            return max(1, high.bit_length())
-        return 1 + max((-low - 1).bit_length(), max(high, 0).bit_length())
+        """What each weight does."""
+        return self.form.product
 
     @property
     def weight_bits(self) -> int:
         """Bits that a stored weight takes in the ROM."""
-        match self.product:
-            case Product.XNOR:
-                return 1
-            case Product.GATED_XNOR:
-                return 2
-            case Product.AND | Product.MULTIPLY:
-                return self.weight_number_bits
+        return self.form.weight_bits
+
+    @cached_property
+    def weights_signed(self) -> bool:
+        """Whether stored weights of AND and MULTIPLY are two's complement."""
+        return int(self.weights.min()) < 0
+
+    @cached_property
+    def exponents(self) -> tuple[int, ...]:
+        """The s of the v that are +-2^s, rising."""
+        return shift_exponents(self._units)
 
     @property
     def planes(self) -> tuple[Plane, ...]:
-        """The popcounts whose weighted sum is the raw sum; none for `MULTIPLY`."""
+        """The popcounts whose weighted sum is the raw sum; none for numbers."""
         inputs = range(self.input_bits)
+        top = self.weight_bits - 1
         match self.product:
-            case Product.XNOR | Product.GATED_XNOR:
+            case Product.GATED_XNOR:
                 return tuple(Plane(k, 0, k) for k in inputs)
-            case Product.AND:
-                top = self.weight_number_bits - 1
+            case Product.XNOR | Product.AND:
+                is_signed_ = self.product is Product.AND and self.weights_signed
                 return tuple(
-                    Plane(k, j, k + j, negative=self.weights_signed and j == top)
+                    Plane(k, j, k + j, negative=is_signed_ and j == top)
                     for j in range(top + 1)
                     for k in inputs
                 )
-            case Product.MULTIPLY:
+            case Product.SHIFT | Product.MULTIPLY:
                 return ()
 
     @property
@@ -160,27 +168,46 @@ class DotProduct:
     @property
     def padding_weight(self) -> int:
         """The weight that contributes nothing to the raw sum where u = 0."""
-        return 1 if self.product is Product.XNOR else 0
+        if self.product is not Product.XNOR:
+            return 0
+        return ((1 << self.weight_bits) - 1) << self.weight_shift
 
     def stored(self, weights: Ints) -> Ints:
         """Bits in the ROM for `weights`, one bit a plane, along a new last axis.
 
-        For `GATED_XNOR` the bits are `nonzero`, `v`; for numbers, lowest bit first.
+        Lowest bit first; for `GATED_XNOR` the bits are `nonzero`, q.
         """
+        units = weights >> self.weight_shift
         match self.product:
             case Product.XNOR:
-                return (weights > 0).astype(np.int64)[..., None]
+                units = self._odd_codes(units)
             case Product.GATED_XNOR:
-                # A weight of 0 may store any v; 1 keeps padding like XNOR's.
-                return np.stack([weights != 0, weights >= 0], -1).astype(np.int64)
+                # A weight of 0 may store any q; 1 keeps padding like XNOR's.
+                return np.stack([units != 0, units >= 0], -1).astype(np.int64)
+            case Product.SHIFT:
+                units = self._shift_codes(units)
             case Product.AND | Product.MULTIPLY:
-                return (weights[..., None] >> np.arange(self.weight_number_bits)) & 1
+                pass
+        return (units[..., None] >> np.arange(self.weight_bits)) & 1
+
+    def _odd_codes(self, units: Ints) -> Ints:
+        """The q of odd v."""
+        return (units + (1 << self.weight_bits) - 1) >> 1
+
+    def _shift_codes(self, units: Ints) -> Ints:
+        """Index of the exponent, bit of those that are not 0, and sign."""
+        magnitudes = np.array([1 << s for s in self.exponents])
+        index = np.searchsorted(magnitudes, np.abs(units))
+        select_bits = self.weight_bits - 2
+        nonzero = (units != 0).astype(np.int64) << select_bits
+        negative = (units < 0).astype(np.int64) << (select_bits + 1)
+        return index | nonzero | negative
 
     def words(self, order: ChannelOrder, simd: int) -> list[int]:
         """The weight ROM: for each beat of rows, the slices of all PEs.
 
         A PE's slice is `weight_bits` planes of SIMD bits, PE 0 and plane 0 in the low
-        bits; where weights are multiplied it is SIMD numbers of `weight_bits` bits.
+        bits; where inputs are taken as numbers it is SIMD codes of `weight_bits` bits.
 
         Args:
             order: of the rows.
@@ -194,7 +221,7 @@ class DotProduct:
         )
         padded[:, :rows, :columns] = self.weights.reshape(groups, rows, columns)
         bits = self.stored(padded.reshape(-1, pe, sf, simd)).transpose(0, 2, 1, 4, 3)
-        if self.product is Product.MULTIPLY:
+        if self.product.takes_numbers:
             bits = bits.swapaxes(-1, -2)
         flat = bits.reshape(order.beats * sf, -1).astype(np.uint8)
         packed = np.packbits(flat, axis=1, bitorder="little")
@@ -202,16 +229,30 @@ class DotProduct:
 
     @cached_property
     def constants(self) -> list[int]:
-        """Per row, the constant in `sum(w * x) = scale * raw + constant`."""
-        full = (1 << self.input_bits) - 1
-        totals = self.weights.sum(axis=1).tolist()
-        negatives = (self.weights < 0).sum(axis=1).tolist()
-        if self.product in (Product.AND, Product.MULTIPLY):
-            negatives = [0] * len(totals)
+        """Per row, the constant in `sum(w * x) = scale * g * raw + constant`."""
+        totals: list[int] = self.weights.sum(axis=1).tolist()
+        surplus = self._surplus()
         return [
-            self._input_offset * total - self.scale * full * negative
-            for total, negative in zip(totals, negatives, strict=True)
+            self._input_offset * total - self.scale * more
+            for total, more in zip(totals, surplus, strict=True)
         ]
+
+    def _surplus(self) -> list[int]:
+        """Per row, by how much the raw sum exceeds sum(v * u)."""
+        units = self._units
+        most = (1 << self.input_bits) - 1
+        match self.product:
+            case Product.XNOR:
+                each = (1 << self.weight_bits) - 1 - self._odd_codes(units)
+            case Product.GATED_XNOR:
+                each = units < 0
+            case Product.SHIFT:
+                most = (1 << (self.input_bits + self.exponents[-1])) - 1
+                each = units < 0
+            case Product.AND | Product.MULTIPLY:
+                return [0] * len(units)
+        counts: list[int] = each.sum(axis=1).tolist()
+        return [most * count for count in counts]
 
     @cached_property
     def sum_ranges(self) -> list[tuple[int, int]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.hw import HWModuleOp
 
-from lowering.hw.builder import ModuleBuilder
+from lowering.hw.builder import ModuleBuilder, Signal
 from lowering.hw.units.adder_tree import (
     Term,
     add_all,
@@ -43,10 +44,6 @@ class MultiplierTree:
         return (-most * half, most * (half - 1))
 
     @property
-    def _cuts(self) -> set[int]:
-        return even_cuts(tree_levels(self.lanes))
-
-    @property
     def total_range(self) -> tuple[int, int]:
         """Least and greatest total."""
         low, high = self._product_range
@@ -55,9 +52,7 @@ class MultiplierTree:
     @property
     def latency_cycles(self) -> int:
         """Clock edges from the operands to the total."""
-        if self.lanes == 1:
-            return 1
-        return len(self._cuts) + 2
+        return products_latency(self.lanes)
 
     def build(self, name: str) -> HWModuleOp:
         """The module, with inputs `advance`, `activations`, `weights`, output `total`."""
@@ -77,8 +72,18 @@ class MultiplierTree:
             extended = weight.resize(width, signed=self.weights_signed)
             product = Term(activation.zero_extend(width) * extended, low, high)
             products.append(product.registered(advance, f"product{i}"))
-        total = add_all(products, self._cuts, advance, "sum")
-        if self.lanes > 1:
-            total = total.registered(advance, "total")
-        m.output("total", total.signal)
+        m.output("total", add_products(products, advance).signal)
         return m.finish()
+
+
+def products_latency(lanes: int) -> int:
+    """Clock edges through registered products and their sum."""
+    return 1 if lanes == 1 else len(even_cuts(tree_levels(lanes))) + 2
+
+
+def add_products(products: Sequence[Term], advance: Signal) -> Term:
+    """The registered sum of products, which are registered."""
+    if len(products) == 1:
+        return products[0]
+    cuts = even_cuts(tree_levels(len(products)))
+    return add_all(products, cuts, advance, "sum").registered(advance, "total")

@@ -9,15 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from xdsl.ir import Attribute
 
-from lowering.hw.builder import Register, Signal, concat, mux, pack
+from lowering.hw.builder import Register, mux
 from lowering.hw.memories import Ram
 from lowering.hw.stream import BuiltUnit, PipelineBuilder, counter
 from lowering.hw.units.activation import Activation
 from lowering.hw.units.channel_order import ChannelOrder
-from lowering.hw.units.encoding import Product
+from lowering.hw.units.input_slices import InputSlices
 from lowering.hw.units.places import ONE_PLACE, Places
 from lowering.hw.units.row_sums import RowSums
 from lowering.hw.units.sum_pipeline import Slices, Stage, SumPipeline
+from qdialect.products import Product
 from qdialect.types import width_bits
 
 Ints = npt.NDArray[np.int64]
@@ -46,6 +47,7 @@ class Mvu:
         groups: G, vectors of a pixel.
         bias: [VY, VX, G * MH], one row for each place, or None.
         places: the place of each pixel.
+        product: what multiplies, where the weights allow it; None for the cheapest.
     """
 
     weights: Ints
@@ -57,6 +59,7 @@ class Mvu:
     groups: int = 1
     bias: Ints | None = None
     places: Places = ONE_PLACE
+    product: Product | None = None
 
     def __post_init__(self) -> None:
         all_rows, columns = self.weights.shape
@@ -80,7 +83,7 @@ class Mvu:
     @property
     def neuron_fold(self) -> int:
         """NF: beats of an output vector."""
-        return self._order.vector_beats
+        return self.order.vector_beats
 
     @property
     def cycles_per_vector(self) -> int:
@@ -98,24 +101,30 @@ class Mvu:
         return self.synapse_fold > 1 and self.neuron_fold > 1
 
     @property
-    def _order(self) -> ChannelOrder:
+    def order(self) -> ChannelOrder:
+        """The beat and lane of each row."""
         return ChannelOrder(len(self.weights), self.pe, self.groups)
 
     @cached_property
-    def _pipeline(self) -> SumPipeline:
+    def sums(self) -> RowSums:
+        """What is added up."""
         rows = len(self.weights)
         bias = np.zeros((1, rows), np.int64)
         if self.bias is not None:
             bias = self.bias.reshape(self.places.count, rows)
-        sums = RowSums.of(
+        return RowSums.of(
             self.input_type,
             self.weights,
             bias,
             self.accumulator_type,
             self.activation,
-            self._order,
+            self.order,
+            self.product,
         )
-        return SumPipeline(sums, self._order, self.simd, self.places)
+
+    @property
+    def _pipeline(self) -> SumPipeline:
+        return SumPipeline(self.sums, self.order, self.simd, self.places)
 
     def build(self, name: str) -> BuiltUnit:
         """The unit as module `name`; the names of all its parts start with it."""
@@ -144,7 +153,7 @@ class Mvu:
             first_pass.set_next(mux(pass_done, group.last, first_pass))
         in_ready = m.advance & first_pass
         stage = Stage(step_valid, beat.last)
-        slice_ = self._planes(m, beat.last)
+        slice_ = InputSlices(self.sums.dot, self.simd).of(m, beat.last)
         if not replays:
             held = m.stage(slice_, "activations")
         elif not self.has_buffer:
@@ -158,27 +167,3 @@ class Mvu:
             held = m.stage(read, "activations")
             stage = stage.following(m, 0)
         return Slices([held] * self.pe, stage, in_ready)
-
-    def _planes(self, m: PipelineBuilder, last_beat: Signal) -> Signal:
-        """The input beat as the elements take it: planes of one bit of each lane."""
-        dot, simd = self._pipeline.sums.dot, self.simd
-        bits = dot.input_bits
-        top = 1 << (bits - 1) if dot.flips_input_top_bit else 0
-        if dot.product is Product.MULTIPLY:
-            turned = sum(top << (lane * bits) for lane in range(simd))
-            return m.in_data ^ m.constant(turned, m.in_data.width)
-        lanes = m.in_data.lanes(bits)
-        planes = [m.in_data]
-        if bits > 1:
-            planes = [
-                pack([lane.bit(k) for lane in lanes]).named(f"plane{k}")
-                for k in range(bits)
-            ]
-        if top:
-            planes[-1] = ~planes[-1]
-        surplus = self.synapse_fold * simd - self.weights.shape[1]
-        if surplus and dot.padding_needs_zero:
-            used = m.constant(-1, simd - surplus)
-            mask = concat((~last_beat).replicate(surplus), used).named("used_lanes")
-            planes = [plane & mask for plane in planes]
-        return pack(planes)

@@ -8,10 +8,12 @@ from xdsl.dialects.hw import HWModuleOp
 
 from lowering.hw.builder import ModuleBuilder, Signal, concat, mux
 from lowering.hw.units.adder_tree import Term, add, subtract
-from lowering.hw.units.encoding import DotProduct, Plane, Product
+from lowering.hw.units.encoding import DotProduct, Plane
 from lowering.hw.units.multiplier import MultiplierTree
 from lowering.hw.units.popcount import Popcount
+from lowering.hw.units.shifter import ShiftTree
 from qdialect.pipelines import MAX_UNREGISTERED_POPCOUNTS
+from qdialect.products import Product
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +29,7 @@ class ProcessingElement:
         lanes: columns a beat (SIMD).
         beats: beats of an input vector (SF).
         sum_bits: width of the accumulator.
-        shift: 1 where the accumulator counts in halves of the raw sum's unit.
+        shift: a raw sum of 1 is 2^shift in the accumulator.
     """
 
     dot: DotProduct
@@ -41,7 +43,10 @@ class ProcessingElement:
         return Popcount(self.lanes, self.dot.product)
 
     @property
-    def _multipliers(self) -> MultiplierTree:
+    def _numbers(self) -> MultiplierTree | ShiftTree:
+        """The products of numbers."""
+        if self.dot.product is Product.SHIFT:
+            return ShiftTree(self.lanes, self.dot.input_bits, self.dot.exponents)
         return MultiplierTree(
             self.lanes,
             self.dot.input_bits,
@@ -56,8 +61,8 @@ class ProcessingElement:
     @property
     def latency_cycles(self) -> int:
         """Clock edges from activations and weights to the number that is added."""
-        if self.dot.product is Product.MULTIPLY:
-            return self._multipliers.latency_cycles
+        if self.dot.product.takes_numbers:
+            return self._numbers.latency_cycles
         return self._popcount.latency_cycles + self._registers_total
 
     def build(self, name: str) -> list[HWModuleOp]:
@@ -77,8 +82,8 @@ class ProcessingElement:
         activations = m.input("activations", self.lanes * self.dot.input_bits)
         weights = m.input("weights", self.lanes * self.dot.weight_bits)
         start = m.input("start", self.sum_bits)
-        if self.dot.product is Product.MULTIPLY:
-            part = self._multipliers.build(f"{name}_products")
+        if self.dot.product.takes_numbers:
+            part = self._numbers.build(f"{name}_products")
             total = self._product_total(m, part, advance, activations, weights)
         else:
             part = self._popcount.build(f"{name}_popcount")
@@ -100,7 +105,7 @@ class ProcessingElement:
     ) -> Term:
         ports = {"advance": advance, "activations": activations, "weights": weights}
         total = m.instance("products", part, ports)["total"]
-        return Term(total, *self._multipliers.total_range)
+        return Term(total, *self._numbers.total_range)
 
     def _count_total(
         self,

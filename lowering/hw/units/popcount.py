@@ -15,8 +15,8 @@ from xdsl.dialects.hw import HWModuleOp
 
 from lowering.hw.builder import ModuleBuilder, Signal, concat
 from lowering.hw.units.adder_tree import Term, add, add_all, even_cuts, tree_levels
-from lowering.hw.units.encoding import Product
 from qdialect.pipelines import GROUP
+from qdialect.products import Product
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Popcount:
                 result = nonzero & ~(activations ^ positive)
             case Product.AND:
                 result = activations & weights
-            case Product.MULTIPLY:
+            case Product.SHIFT | Product.MULTIPLY:
                 raise AssertionError("a popcount has 1-bit products")
         return result.named("product")
 

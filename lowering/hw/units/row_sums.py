@@ -1,6 +1,6 @@
 """What the elements of a product unit add up, and how levels are read off the sums.
 
-A row of weights with bias b[p] at place p gives `scale * raw + constant + b[p]`, see
+A row of weights with bias b[p] at place p gives `scale * g * raw + constant + b[p]`, see
 `encoding`. The accumulator counts that in steps of its own, its *grain*, from a start for
 each place and row: constants and biases cost nothing but the memory of the starts.
 """
@@ -8,6 +8,8 @@ each place and row: constants and biases cost nothing but the memory of the star
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ from lowering.hw.units.activation import Activation, SearchTables
 from lowering.hw.units.channel_order import ChannelOrder
 from lowering.hw.units.encoding import DotProduct
 from lowering.hw.units.level_search import LevelSearch
+from qdialect.products import Product
 from qdialect.types import width_bits
 
 Ints = npt.NDArray[np.int64]
@@ -48,6 +51,7 @@ class RowSums(NamedTuple):
         accumulator_type: Attribute,
         activation: Activation | None,
         order: ChannelOrder,
+        product: Product | None = None,
     ) -> RowSums:
         """The sums of a unit.
 
@@ -58,27 +62,25 @@ class RowSums(NamedTuple):
             accumulator_type: holds every sum.
             activation: of R channels, or None.
             order: in which the R channels leave.
+            product: what multiplies, where the weights allow it; None for the cheapest.
         """
+        dot = DotProduct(input_type, weights, product)
         if activation is not None:
-            return _with_activation(input_type, weights, bias, activation, order)
-        dot = DotProduct(input_type, weights)
+            return _with_activation(dot, bias, activation, order)
         places: list[list[int]] = bias.tolist()
         starts = [
             [constant + b for constant, b in zip(dot.constants, row, strict=True)]
             for row in places
         ]
-        return RowSums(dot, starts, width_bits(accumulator_type), dot.scale - 1, None)
+        sum_bits, shift = width_bits(accumulator_type), dot.scale.bit_length() - 1
+        return RowSums(dot, starts, sum_bits, shift, None)
 
 
 def _with_activation(
-    input_type: Attribute,
-    weights: Ints,
-    bias: Ints,
-    activation: Activation,
-    order: ChannelOrder,
+    dot: DotProduct, bias: Ints, activation: Activation, order: ChannelOrder
 ) -> RowSums:
     """The thresholds in terms of the accumulator; the first is part of the starts."""
-    dot, bias, activation = _risen(input_type, weights, bias, activation)
+    dot, bias, activation = _risen(dot, bias, activation)
     places = len(bias)
     if activation.steps == 1:
         # The start takes the one threshold in, so that each place may have its own.
@@ -94,15 +96,15 @@ def _with_activation(
 
 
 def _risen(
-    input_type: Attribute, weights: Ints, bias: Ints, activation: Activation
+    dot: DotProduct, bias: Ints, activation: Activation
 ) -> tuple[DotProduct, Ints, Activation]:
     """The same function with rising rows only, if negated weights take no more bits.
 
     acc < t exactly where -acc >= 1 - t.
     """
-    dot = DotProduct(input_type, weights)
     falling = np.array(activation.falling_channels)
-    negated = DotProduct(input_type, np.where(falling[:, None], -weights, weights))
+    turned_weights = np.where(falling[:, None], -dot.weights, dot.weights)
+    negated = replace(dot, weights=turned_weights)
     if negated.weight_bits > dot.weight_bits:
         return dot, bias, activation
     # Far beyond every sum, and safe to negate.
@@ -159,12 +161,11 @@ def _counted(rows: Sequence[_Row], activation: Activation) -> _Counted:
     """The rows counted in steps of `grain`, with their thresholds in terms of these.
 
     grain * n + base >= t exactly where n >= ceil((t - base) / grain), with n = 0 and the
-    raw sum 0 at the place of `base`. Where the biases of a row differ by an odd number,
-    the grain must be 1, though the raw sum counts double.
+    raw sum 0 at the place of `base`. Where the biases of a row differ by less than the
+    raw sum counts in, the grain must be as small.
     """
     scale = rows[0].scale
-    whole = all((b - r.biases[0]) % scale == 0 for r in rows for b in r.biases)
-    grain = scale if whole else 1
+    grain = gcd(scale, *(b - r.biases[0] for r in rows for b in r.biases))
     thresholds: list[list[int]] = []
     ranges: list[tuple[int, int]] = []
     offsets: list[list[int]] = []
@@ -192,4 +193,4 @@ def _counted(rows: Sequence[_Row], activation: Activation) -> _Counted:
         [first + step for step in steps]
         for first, steps in zip(tables.biases, offsets, strict=True)
     ]
-    return _Counted(tables, starts, scale // grain - 1)
+    return _Counted(tables, starts, (scale // grain).bit_length() - 1)

@@ -12,9 +12,11 @@ from lowering.hw.builder import Signal, concat, pack
 from lowering.hw.memories import address_bits, fits_lut, rom
 from lowering.hw.stream import BuiltUnit, PipelineBuilder, counter
 from lowering.hw.units.channel_order import ChannelOrder
+from lowering.hw.units.gathered_words import gathered_words
 from lowering.hw.units.pe import ProcessingElement
 from lowering.hw.units.places import Places
 from lowering.hw.units.row_sums import RowSums
+from qdialect.zero_blocks import SkipSchedule
 
 
 class Stage(NamedTuple):
@@ -51,17 +53,28 @@ class SumPipeline:
         order: the rows; all of a beat at once, each by one element.
         simd: columns of a slice.
         places: which of its starts a row has at each pixel.
+        schedule: what the slices of each row are made of; None for all columns in turn.
     """
 
     sums: RowSums
     order: ChannelOrder
     simd: int
     places: Places
+    schedule: SkipSchedule | None = None
 
     @property
     def slices(self) -> int:
-        """Slices of a row."""
+        """The most slices of a row."""
+        if self.schedule is not None:
+            return max(self.schedule.steps)
         return -(-self.sums.dot.weights.shape[1] // self.simd)
+
+    @property
+    def words(self) -> list[int]:
+        """The weights, a word for each slice that comes."""
+        if self.schedule is not None:
+            return gathered_words(self.sums.dot, self.order, self.simd, self.schedule)
+        return self.sums.dot.words(self.order, self.simd)
 
     @property
     def element(self) -> ProcessingElement:
@@ -125,7 +138,7 @@ class _Writer:
     def _weights(self, fetching: Stage) -> Signal:
         """The weights that go with the slice that is being fetched."""
         m, spec = self._m, self._spec
-        words = spec.sums.dot.words(spec.order, spec.simd)
+        words = spec.words
         step = m.advance & fetching.valid
         address = counter(m, "weight_address", len(words), step)
         width = spec.sums.dot.weight_bits * spec.simd * spec.order.lanes

@@ -1,0 +1,1 @@
+"""The interpreter as a backend in the sense of `onnx.backend.base`."""
