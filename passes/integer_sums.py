@@ -153,10 +153,10 @@ def _sum_of_channels(op: AddOp | SubOp, rewriter: PatternRewriter) -> None:
         new += [factor, MulOp(operand.levels, factor, type_)]
         terms.append(new[-1].results[0])
     largest = int(np.abs(zero).max())
-    least, most = (sum(end) for end in zip(*ends, strict=True))
+    least, most = (sum(column) for column in zip(*ends, strict=True))
     _sum(op, [least - largest, most + largest])
     type_ = with_element(tensor_type(op.out), _sum(op, [least, most]))
-    new.append(AddOp(*terms, type_))
+    new.append(AddOp(terms[0], terms[1], type_))
     _replace(op, new, grids.scale, zero, rewriter)
 
 

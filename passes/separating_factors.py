@@ -161,8 +161,10 @@ class _Edges:
     @cached_property
     def _others(self) -> Integers:
         """Every combination of the other operands, [M, I]; the widest is 0 there."""
-        axes = [np.arange(low, high + 1) for low, high in self._ranges]
-        axes[self._widest] = np.zeros(1, np.int64)
+        axes = [
+            np.zeros(1, np.int64) if i == self._widest else np.arange(low, high + 1)
+            for i, (low, high) in enumerate(self._ranges)
+        ]
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(
             -1, len(axes)
         )

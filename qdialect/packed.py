@@ -65,6 +65,9 @@ class SignMagnitudeType(ParametrizedAttribute, TypeAttribute):
 
     Packed weights only, where inputs have signs only: N popcounts take the place of
     N + 1. The five levels {-2, .., 2} are among N = 2; `!qnn.ternary` is its N = 1.
+
+    Source: Zhou et al. 2016, arXiv:1606.06160, eq. 3: a popcount for each plane; the
+    sign of a weight flips that of the input.
     """
 
     name = "qnn.sign_magnitude"

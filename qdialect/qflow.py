@@ -169,6 +169,8 @@ class AbsOp(UnitOp):
 
     Raises:
         VerifyException: shapes or lanes do not agree, or a magnitude does not fit `out`.
+
+    Source: ONNX `Abs`.
     """
 
     name = "qflow.abs"

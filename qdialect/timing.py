@@ -16,7 +16,7 @@ from qdialect.beats import DeadlockError, beat_times
 from qdialect.lane_conversion import LaneConversion
 from qdialect.open_schedule import open_schedule, window_room
 from qdialect.pipelines import stages_of
-from qdialect.streams import stream_type
+from qdialect.streams import stream_operands, stream_type
 from qdialect.units import units
 
 MIN_FIFO_DEPTH = 2
@@ -151,13 +151,18 @@ def fifo_depths(function: FuncOp) -> dict[Operation, int]:
     slowest unit takes; the most beats that then wait in each FIFO are enough for it. Then
     each FIFO in turn, the largest first, is made as shallow as it can be with the frames
     still passing at that rate and the input always there, which is tried out beat by
-    beat, unless the function has too many of them.
+    beat, unless the function has too many of them. Where streams join, it stays deep
+    enough for an input of any pauses.
 
     Raises:
         DeadlockError: some unit waits for ever, whatever the depths.
     """
     interval = bottleneck_cycles(function)
-    enough = _paced_depths(function, interval)
+    least = _joining_depths(function, interval)
+    enough = {
+        op: max(depth, least.get(op, 0))
+        for op, depth in _paced_depths(function, interval).items()
+    }
     beats = _beats(function) * _frames(function, enough)
     if beats > _MAX_CHECKED_BEATS:
         return enough
@@ -171,7 +176,7 @@ def fifo_depths(function: FuncOp) -> dict[Operation, int]:
         return enough
     # Should a trial have been too short, longer ones follow.
     for times in (1, _LONGER):
-        depths = _shallowest(function, interval, enough, times)
+        depths = _shallowest(function, interval, enough, least, times)
         if _keeps_rate(function, interval, depths, times=_LONGER):
             return depths
     return enough
@@ -191,13 +196,17 @@ def _deepened(
 
 
 def _shallowest(
-    function: FuncOp, interval: int, enough: Mapping[Operation, int], times: int
+    function: FuncOp,
+    interval: int,
+    enough: Mapping[Operation, int],
+    least: Mapping[Operation, int],
+    times: int,
 ) -> dict[Operation, int]:
     """Each FIFO in turn as shallow as it can be, the largest first."""
     depths = dict(enough)
     bits = {op: stream_type(op.operands[0]).beat_bits for op in depths}
     for op in sorted(depths, key=lambda op: -depths[op] * bits[op]):
-        low, high = MIN_FIFO_DEPTH, depths[op]
+        low, high = least.get(op, MIN_FIFO_DEPTH), depths[op]
         while low < high:
             middle = (low + high) // 2
             trial = {**depths, op: middle}
@@ -253,6 +262,33 @@ def _paced_depths(function: FuncOp, interval: int) -> dict[Operation, int]:
         ).reshape(-1),
     )
     return {op: _depth(op, schedule.waiting(op) + _MARGIN, interval) for op in fifos}
+
+
+def _joining_depths(function: FuncOp, interval: int) -> dict[Operation, int]:
+    """The beats that wait at joining units when every beat comes in alone.
+
+    A pipeline stalls as a whole, also where there is nothing in it but the beat that it
+    offers: with pauses in the input it may hold one beat, where it holds many without.
+    What a branch has to hold until the other gives its first beat then has no place but
+    its FIFO; with less the units would wait for each other.
+    """
+    fifos: list[qflow.FifoOp] = []
+    for op in units(function):
+        streams = stream_operands(op)
+        for value in streams if len(streams) > 1 else ():
+            while isinstance(source := value.owner, qflow.DwcOp):
+                value = source.input
+            if isinstance(source, qflow.FifoOp):
+                fifos.append(source)
+    if not fifos:
+        return {}
+    schedule = open_schedule(
+        function,
+        _OPEN_FRAMES,
+        interval,
+        lambda beats: np.arange(_OPEN_FRAMES * beats) * interval,
+    )
+    return {op: max(MIN_FIFO_DEPTH, schedule.waiting(op) + _MARGIN) for op in fifos}
 
 
 def _depth(op: qflow.FifoOp, waiting: int, interval: int) -> int:

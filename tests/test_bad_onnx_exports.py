@@ -38,10 +38,16 @@ def pool(**attributes: Any) -> Broken:
     )
 
 
-def float_quant(weights: npt.ArrayLike | None, saturation: int = 1) -> Broken:
+def float_quant(
+    weights: npt.ArrayLike | None,
+    saturation: int = 1,
+    *,
+    scale: float = 1,
+    bias: float = 1,
+) -> Broken:
     def build(graph: OnnxGraph, x: str) -> str:
         data = x if weights is None else graph.constant(weights)
-        parts = [graph.constant(value) for value in (1, 2, 1, 1, 6)]
+        parts = [graph.constant(value) for value in (scale, 2, 1, bias, 6)]
         node = graph.op("FloatQuant", data, *parts, name="f", domain=QONNX,
                         saturation=saturation)  # fmt: skip
         return graph.op("Add", x, node)
@@ -102,6 +108,35 @@ CASES: dict[str, tuple[Broken, tuple[str, ...]]] = {
     ),
     "patches-with-three-pads": (
         patches(pad_amount=[1, 1, 1]), ("node 'p'", "pad_amount", "4 integers")
+    ),
+    "patches-of-a-vast-padding": (
+        patches(pad_amount=2**40), ("node 'p'", "result of shape", "268,435,456 elements")
+    ),
+    "repeats-of-too-many-axes": (
+        graph_of(
+            lambda g, x: g.op("Tile", x, g.constant(np.arange(50), INT), name="t")
+        ),
+        ("node 't' (Tile)", "[0, 1, 2, 3, 4, 5, 6, 7, ..]", "one an axis"),
+    ),
+    "truth-values-that-are-clipped": (
+        graph_of(lambda g, x: g.op("Add", x, g.op("Clip", g.constant([True], np.bool_),
+                                                  g.constant(0), name="c"))),
+        ("node 'c' (Clip)", "bool", "expected numbers"),
+    ),
+    "float-of-vast-exponents": (
+        float_quant([1.0], bias=1e9), ("node 'f' (FloatQuant)", "1000000000", "bias")
+    ),
+    "float-of-a-vast-value": (
+        float_quant([3e38], scale=1e-3), ("node 'f' (FloatQuant)", "beyond float32")
+    ),
+    "truncation-of-distant-scales": (
+        graph_of(
+            lambda g, x: g.op(
+                "Trunc", x, *(g.constant(v) for v in (1e-30, 0, 8, 1e30, 4)),
+                name="t", domain=QONNX,
+            )
+        ),
+        ("node 't' (Trunc)", "too far apart"),
     ),
     "pool-larger-than-the-map": (pool(kernel=5), ("node 'a'", "kernel 5", "larger")),
     "pool-of-wide-integers": (pool(ibits=20), ("node 'a'", "ibits 20", "16 at most")),

@@ -88,6 +88,9 @@ CASES: dict[str, tuple[Broken, tuple[str, ...]]] = {
         ),
         ("node 't' (Trunc)", "zero point 3.0", "multiple of the 4.0"),
     ),
+    "zero-point-beyond-32-bits": (
+        quant(zero_point=1e30), ("node 'q' (Quant)", "e+30", "at most 32 bits")
+    ),
     "matmul-of-two-computed": (
         graph_of(lambda g, x: g.op("MatMul", x, x, name="fc")),
         ("node 'fc' (MatMul)", "computed", "constant"),

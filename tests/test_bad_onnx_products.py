@@ -155,13 +155,21 @@ CASES: dict[str, tuple[Broken, tuple[str, ...]]] = {
         ),
         ("node 's' (QLinearSigmoid)", "is float", "QuantizeLinear"),
     ),
-    "softmax-of-levels": (
+    "pair-of-inputs": (
+        graph_of(
+            lambda g, x: g.op("QLinearConcat", x, x, name="s", domain=RUNTIME, axis=1)
+        ),
+        ("node 's' (QLinearConcat)", "2 inputs", "expected 5 or more"),
+    ),
+    "softmax-of-joined-axes": (
         graph_of(
             lambda g, x: g.op(
-                "QLinearSoftmax", levels(g, x), name="s", domain=RUNTIME
+                "QLinearSoftmax", levels(g, x), g.constant(X_SCALE),
+                g.constant(3, np.uint8), g.constant(Y_SCALE), g.constant(0, np.uint8),
+                name="s", domain=RUNTIME, axis=0, opset=12,
             )
         ),
-        ("node 's' (QLinearSoftmax)", "not supported"),
+        ("node 's' (QLinearSoftmax)", "axis 0"),
     ),
 }  # fmt: skip
 

@@ -314,6 +314,14 @@ def test_weights_that_are_not_what_their_annotation_says() -> None:
         import_onnx(graph.bytes(node))
 
 
+def test_infinite_weights_are_no_integers() -> None:
+    graph = OnnxGraph()
+    weights = graph.constant([[1, np.inf]], name="w", annotation="INT2")
+    node = graph.op("MatMul", graph.input((1, 1)), weights)
+    with pytest.raises(ImportRefused, match=r"'w' .*INT2 and holds inf"):
+        import_onnx(graph.bytes(node))
+
+
 def test_bits_of_a_convolution_made_dense_are_refused() -> None:
     """QONNX writes a half between the channels, which is no bit."""
     with pytest.raises(ImportRefused, match=r"annotated as BINARY and holds 0\.5"):

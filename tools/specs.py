@@ -36,7 +36,9 @@ def passes_of(
         raise UsageError(f"passes '{text}': {spec_message(error)}") from error
     for spec in specs:
         if spec.name not in known:
-            raise UsageError(f"{unknown('pass', spec.name, known)} (--list-passes)")
+            raise UsageError(
+                f"{unknown('pass', spec.name, known)} (qopt --list-passes)"
+            )
     return tuple(configured("pass", known[spec.name](), spec) for spec in specs)
 
 

@@ -84,8 +84,26 @@ def accuracy_line(outputs: Sequence[Array], labels: Array, source: str) -> str:
     found = classes_of(outputs[0])
     if found is None:
         raise UserError(f"{source}: error: the first output says no classes")
+    scores = outputs[0].reshape(count, -1).shape[1]
+    if not _says_classes(wanted, scores):
+        among = f"from 0 to {scores - 1}" if scores > 1 else "as integers"
+        raise UserError(
+            f"{source}: error: expected a class a frame, {among}, or a one-hot row"
+        )
     expected = wanted.argmax(axis=1) if wanted.shape[1] > 1 else wanted[:, 0]
     if set(np.unique(expected).tolist()) <= {0, 1} and (found < 0).any():
         found = (found > 0).astype(np.int64)  # -1 and +1 for 0 and 1
     right = int((found == expected).sum())
     return f"accuracy: {100 * right / count:.2f} % ({right} of {count})"
+
+
+def _says_classes(wanted: Array, scores: int) -> bool:
+    """Whether labels [N, 1] or [N, classes] can be those of so many scores a frame."""
+    if wanted.dtype.kind not in "biuf" or (wanted != np.rint(wanted)).any():
+        return False
+    if wanted.shape[1] > 1:
+        ones = (wanted == 1).sum(axis=1) == 1
+        return wanted.shape[1] == scores and bool(
+            (ones & ((wanted != 0).sum(axis=1) == 1)).all()
+        )
+    return scores == 1 or bool(((wanted >= 0) & (wanted < scores)).all())

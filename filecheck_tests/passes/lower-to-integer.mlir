@@ -36,6 +36,30 @@ func.func @flatten(%q: tensor<1x1x2xsi4>, %w: tensor<1x2xsi4>) -> tensor<1x1xf32
 
 // -----
 
+// A scale for each channel, of either sign, and a bias: a grid for each channel.
+// CHECK-LABEL: func.func @sum_of_channels
+func.func @sum_of_channels(%a: tensor<1x2xsi4>, %b: tensor<1x2xsi4>) -> tensor<1x2xf32> {
+  %s = qnn.constant <tensor<1x2xf32>, [0.5, -0.75]>
+  %t = qnn.constant <tensor<f32>, [0.25]>
+  %z = qnn.constant <tensor<f32>, [0.0]>
+  %k = qnn.constant <tensor<1x2xf32>, [1.5, 0.125]>
+  // CHECK: %[[P:.*]] = qnn.constant <tensor<1x2xsi4>, [2, -6]>
+  // CHECK: qnn.mul %a, %[[P]]
+  // CHECK: %[[Q:.*]] = qnn.constant <tensor<1x2xui2>, [1, 2]>
+  // CHECK: qnn.mul %b, %[[Q]]
+  // CHECK: %[[SUM:.*]] = qnn.add {{.*}} -> tensor<1x2xsi7>
+  // CHECK: qnn.constant <tensor<1x2xf32>, [0.25, 0.125]>
+  // CHECK: qnn.constant <tensor<1x2xf32>, [-6.0, -1.0]>
+  // CHECK: qnn.dequantize %[[SUM]]
+  %x = qnn.dequantize %a, %s, %z : tensor<1x2xsi4>, tensor<1x2xf32>, tensor<f32> -> tensor<1x2xf32>
+  %y = qnn.dequantize %b, %t, %z : tensor<1x2xsi4>, tensor<f32>, tensor<f32> -> tensor<1x2xf32>
+  %c = qnn.add %x, %k : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
+  %0 = qnn.add %c, %y : tensor<1x2xf32>, tensor<1x2xf32> -> tensor<1x2xf32>
+  func.return %0 : tensor<1x2xf32>
+}
+
+// -----
+
 // CHECK: lower-to-integer: qnn.matmul (node 'fc'): the weights are real numbers
 func.func @real_weights(%q: tensor<1x2xsi4>, %v: tensor<1x2xf32>) -> tensor<1x1xf32> {
   %s = qnn.constant <tensor<f32>, [0.5]>

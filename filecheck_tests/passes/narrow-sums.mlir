@@ -93,3 +93,48 @@ func.func @parts(%a: tensor<1x1xui2>, %b: tensor<1x1xsi11>) -> tensor<1x2xui2> {
   %3 = qnn.threshold %2, %t offset 0 axis 1 : tensor<1x2xsi13>, tensor<2x2xui12> -> tensor<1x2xui2>
   func.return %3 : tensor<1x2xui2>
 }
+
+// -----
+
+// Nothing is known of how many frames there are, nor of numbers beyond 64 bits.
+// CHECK-LABEL: func.func @unknown_extent
+func.func @unknown_extent(%a: tensor<?x1xui2>) -> tensor<?x1xui1> {
+  %p = qnn.constant <tensor<ui4>, [9]>
+  %t = qnn.constant <tensor<1x1xsi16>, [7]>
+  // CHECK: qnn.mul
+  // CHECK: qnn.threshold
+  %0 = qnn.mul %a, %p : tensor<?x1xui2>, tensor<ui4> -> tensor<?x1xui6>
+  %1 = qnn.threshold %0, %t offset 0 axis 1 : tensor<?x1xui6>, tensor<1x1xsi16> -> tensor<?x1xui1>
+  func.return %1 : tensor<?x1xui1>
+}
+
+// CHECK-LABEL: func.func @wide_threshold
+func.func @wide_threshold(%a: tensor<1x1xui2>) -> tensor<1x1xui1> {
+  %p = qnn.constant <tensor<ui4>, [9]>
+  %t = qnn.constant <tensor<1x1xsi80>, [7]>
+  // CHECK: qnn.mul
+  // CHECK: qnn.threshold
+  %0 = qnn.mul %a, %p : tensor<1x1xui2>, tensor<ui4> -> tensor<1x1xui6>
+  %1 = qnn.threshold %0, %t offset 0 axis 1 : tensor<1x1xui6>, tensor<1x1xsi80> -> tensor<1x1xui1>
+  func.return %1 : tensor<1x1xui1>
+}
+
+// -----
+
+// Each channel has factors of its own: 1000 a + 2999 b reaches 3000 where 3 a + 8 b
+// reaches 9, of a = 3 and not of b = 1.
+// CHECK-LABEL: func.func @factors_of_channels
+func.func @factors_of_channels(%a: tensor<1x2xui4>, %b: tensor<1x2xui2>) -> tensor<1x2xui2> {
+  %p = qnn.constant <tensor<1x2xui10>, [1000, 700]>
+  %q = qnn.constant <tensor<1x2xui13>, [2999, 5000]>
+  %t = qnn.constant <tensor<2x3xui15>, [3000, 6000, 9000, 5000, 5700, 10000]>
+  // CHECK: qnn.constant <tensor<1x2xui2>, [3, 2]>
+  // CHECK: qnn.constant <tensor<1x2xui4>, [8, 15]>
+  // CHECK: qnn.add {{.*}} -> tensor<1x2xsi8>
+  // CHECK: qnn.constant <tensor<2x3xui5>, [9, 18, 27, 15, 17, 30]>
+  %0 = qnn.mul %a, %p : tensor<1x2xui4>, tensor<1x2xui10> -> tensor<1x2xui14>
+  %1 = qnn.mul %b, %q : tensor<1x2xui2>, tensor<1x2xui13> -> tensor<1x2xui15>
+  %2 = qnn.add %0, %1 : tensor<1x2xui14>, tensor<1x2xui15> -> tensor<1x2xsi17>
+  %3 = qnn.threshold %2, %t offset 0 axis 1 : tensor<1x2xsi17>, tensor<2x3xui15> -> tensor<1x2xui2>
+  func.return %3 : tensor<1x2xui2>
+}

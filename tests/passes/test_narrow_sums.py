@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from integer_cores import ELEMENTS, CoreBuilder, random_frames
-from pass_agreement import apply, parsed
+from pass_agreement import apply
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.ir import SSAValue
 
@@ -196,21 +196,3 @@ def test_random_sums(first: int) -> None:
         again = apply(after, NarrowSumsPass())
         assert str(again) == str(after)
     assert changed > 10
-
-
-@pytest.mark.parametrize(
-    ("frames", "threshold"), [("?", "si16"), ("1", "si80")], ids=["extent", "width"]
-)
-def test_unknown_extents_and_wide_thresholds_are_left(
-    frames: str, threshold: str
-) -> None:
-    module = parsed(f"""
-    func.func @f(%a: tensor<{frames}x1xui2>) -> tensor<{frames}x1xui1> {{
-      %p = qnn.constant <tensor<ui4>, [9]>
-      %t = qnn.constant <tensor<1x1x{threshold}>, [7]>
-      %0 = qnn.mul %a, %p : tensor<{frames}x1xui2>, tensor<ui4> -> tensor<{frames}x1xui6>
-      %1 = qnn.threshold %0, %t offset 0 axis 1
-        : tensor<{frames}x1xui6>, tensor<1x1x{threshold}> -> tensor<{frames}x1xui1>
-      func.return %1 : tensor<{frames}x1xui1>
-    }}""")
-    assert str(apply(module, NarrowSumsPass())) == str(module)

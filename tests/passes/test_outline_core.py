@@ -57,11 +57,12 @@ def test_a_real_operation_between_layers_is_refused() -> None:
 
 
 def test_the_refused_operation_is_one_of_the_network() -> None:
-    """A shortcut past a binary convolution that is added without a quantiser."""
+    """A rectified shortcut that is added without a quantiser."""
     network = MapNetwork(0, (2, 6, 6))
     network.quantise(3)
     network.conv(4, 3, pads=[1] * 4)
-    shortcut = network.batch_norm()
+    network.batch_norm()
+    shortcut = network.op("Relu")
     network.quantise(1)
     network.conv(4, 3, bits=1, pads=[1] * 4)
     network.batch_norm()

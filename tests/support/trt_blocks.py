@@ -84,7 +84,7 @@ class TrtBlock:
         if self.bias != "norm":
             return real
         mean, beta = (rng.normal(0, 40 * self.source.scale, count) for _ in range(2))
-        gamma = rng.choice([-1, 1, 1], count) * rng.uniform(0.5, 1.5, count)
+        gamma = rng.choice([-1, 0, 1, 1, 1], count) * rng.uniform(0.5, 1.5, count)
         parameters = (gamma, beta, mean, rng.uniform(0.5, 2, count))
         constants = [graph.constant(array) for array in parameters]
         return graph.op("BatchNormalization", real, *constants)
@@ -118,7 +118,7 @@ def draw_trt_block(seed: int) -> TrtBlock:
     """A block of any kind; the kinds of bias and shortcut take turns."""
     rng = np.random.default_rng(seed)
     scale = 10 ** rng.uniform(-4, 1)
-    zero = int(rng.choice([0, 0, -128, 5]))
+    zero = int(rng.choice([0, 0, -40, 5]))
     power = bool(rng.integers(5) == 0)
     factor = 1.0 if power else rng.uniform(0.8, 1.2)
     return TrtBlock(

@@ -46,3 +46,11 @@ def test_sizes_are_told(
     assert all(w["stored_bits"] < w["plain_bits"] for w in report["storage"])
     assert any(note.startswith("weights @") for note in report["notes"])
     assert any("compress-weights" in path.name for path in Path("out/ir").iterdir())
+
+
+def test_it_needs_c(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ["--targets", "sv", "--compress-weights", "fly"]
+    assert main([str(MODEL), "-o", str(out), *options]) == 2
+    assert "--compress-weights is for C" in capsys.readouterr().err
+    assert not out.exists()

@@ -204,7 +204,7 @@ CASES = {
     ),
     "no bits": mlir(
         GOOD.replace("!qnn.bipolar", "si0"),
-        "m.mlir:2:3: error: op 'qnn.sign': elements of `out` must be !qnn.bipolar",
+        "m.mlir:2:3: error: op 'qnn.sign': elements of `out` must be f32, !qnn.bipolar",
     ),
     "zero point beyond 32 bits": mlir(
         ZERO_POINT,

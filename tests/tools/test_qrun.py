@@ -228,6 +228,10 @@ CASES = {
         "x.npy: error: holds Python objects (a pickle), which are not loaded",
         array=np.array([[{}, {}, {}]]),
     ),
+    "labels that are images": Case(
+        "sign.mlir --input a.npy --labels a.npy",
+        "a.npy: error: expected a class a frame",
+    ),
     "labels of another length": Case(
         "sign.mlir --input a.npy --labels x.npy",
         "x.npy: error: expected 2 labels, one a frame, got 3",

@@ -100,6 +100,10 @@ def read_options(given: Sequence[str]) -> Options:
             raise UsageError(f"--targets: {unknown('target', target, TARGETS)}")
     if args.no_rtl_sim and args.require_rtl_sim:
         raise UsageError("--no-rtl-sim and --require-rtl-sim contradict each other")
+    if args.compress_weights != "no" and "c" not in targets:
+        raise UsageError(
+            "--compress-weights is for C, which --targets leaves out; add c to it"
+        )
     return Options(
         model=args.model,
         directory=args.output,

@@ -64,7 +64,11 @@ def annotated_weights(where: str, annotation: str, array: Array) -> Array:
     if element is None or scale != 1.0 or array.dtype.kind != "f":
         return array
     rounded = np.rint(array)
-    if (wrong := np.abs(array - rounded) > _TOLERANCE).any():
+    is_finite = np.isfinite(array)
+    away = np.abs(
+        np.subtract(array, rounded, where=is_finite, out=np.zeros_like(array))
+    )
+    if (wrong := (away > _TOLERANCE) | ~is_finite).any():
         raise ImportRefused(
             f"{where} is annotated as {annotation} and holds {array[wrong].flat[0]}; "
             "expected integers (infer the data types again)"

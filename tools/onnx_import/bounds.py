@@ -50,7 +50,7 @@ def clip(
         high = _bound(node, inputs, 2, F32_GREATEST)
     if not low <= high:
         raise node.refusal(f"its least value {low} is above its greatest, {high}")
-    return [_clipped(emitter, data, low, high)]
+    return [_clipped(emitter, node, data, low, high)]
 
 
 def _extremum(
@@ -70,17 +70,19 @@ def _extremum(
     ]
     low = max(others, default=F32_LEAST) if largest else F32_LEAST
     high = F32_GREATEST if largest else min(others, default=F32_GREATEST)
-    return [_clipped(emitter, data, low, high)]
+    return [_clipped(emitter, node, data, low, high)]
 
 
 maximum = partial(_extremum, True)
 minimum = partial(_extremum, False)
 
 
-def _clipped(emitter: Emitter, data: Value, low: float, high: float) -> Value:
+def _clipped(
+    emitter: Emitter, node: Node, data: Value, low: float, high: float
+) -> Value:
     """`data` in [low, high]."""
     if isinstance(data, Constant):
-        return _of_constant(data, low, high)
+        return _of_constant(node, data, low, high)
     low, high = max(low, F32_LEAST), min(high, F32_GREATEST)
     if not is_real(data.element):
         return _of_levels(emitter, data, low, high)
@@ -88,11 +90,17 @@ def _clipped(emitter: Emitter, data: Value, low: float, high: float) -> Value:
     return emitter.tensor(emitter.insert(op).out, data.shape)
 
 
-def _of_constant(data: Constant, low: float, high: float) -> Constant:
+def _of_constant(node: Node, data: Constant, low: float, high: float) -> Constant:
     """A constant clipped; that of integers has the type of what is left."""
     values = data.values
+    if values.dtype.kind not in "fiu":
+        raise node.refusal(
+            f"the constant '{data.name}' has elements of {values.dtype}; expected numbers"
+        )
     if values.dtype.kind == "f":
-        low, high = np.float32(low).item(), np.float32(high).item()
+        own = np.finfo(values.dtype)
+        low = max(np.float32(low).item(), float(own.min))
+        high = min(np.float32(high).item(), float(own.max))
         return Constant(data.name, np.clip(values, low, high).astype(values.dtype))
     info = np.iinfo(values.dtype)
     least, greatest = max(int(low), info.min), min(int(high), info.max)

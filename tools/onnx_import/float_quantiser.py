@@ -23,6 +23,9 @@ from tools.onnx_import.values import (
 # Integers below this are float32 numbers.
 _MAX_LEVEL = 1 << 24
 
+# No bits and no bias of a format inside float32 are more.
+_MOST_BITS = 256
+
 
 def float_quant(
     emitter: Emitter, node: Node, inputs: Sequence[Value | None]
@@ -43,9 +46,18 @@ def float_quant(
     exponent_bits, mantissa_bits, bias, limit = (
         _number(node, inputs, index) for index in range(2, 6)
     )
+    formats = np.array([exponent_bits, mantissa_bits, bias], np.float32)
+    if not (np.abs(formats) <= _MOST_BITS).all():
+        raise node.refusal(
+            f"its exponent bits, mantissa bits and bias are {formats.tolist()}; expected "
+            f"at most {_MOST_BITS} each"
+        )
     rounding = ROUNDINGS[rounding_of(node, "ROUND")]
-    reals = real_array(node, data, f"the constant '{data.name}'") / scale
+    with np.errstate(over="ignore"):
+        reals = real_array(node, data, f"the constant '{data.name}'") / scale
     least = np.float32(1) - bias - mantissa_bits
+    if not np.isfinite(reals).all():
+        raise node.refusal("a value over its scale is beyond float32")
     # Where the logarithm rounds up, so it does in QONNX.
     tiny = np.finfo(np.float32).tiny
     exponents = np.floor(np.log2(np.abs(reals) + tiny)) - mantissa_bits

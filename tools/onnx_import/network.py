@@ -17,8 +17,16 @@ from tools.onnx_import.graph import Graph
 from tools.onnx_import.node import STANDARD_DOMAINS, Node
 from tools.onnx_import.patches import with_patches_joined
 from tools.onnx_import.refusal import ImportRefused
-from tools.onnx_import.tensors import INTEGER_ELEMENTS, stored_array
+from tools.onnx_import.tensors import (
+    INTEGER_ELEMENTS,
+    MAX_ELEMENTS,
+    stored_array,
+    too_large,
+)
 from tools.onnx_import.values import Constant, Tensor, Value
+
+# Numbers of inputs that a message lists one by one.
+_MOST_NAMED = 4
 
 
 def build_module(graph: Graph) -> ModuleOp:
@@ -114,8 +122,16 @@ def _import_node(
         raise node.refusal(f"is of the domain '{node.domain}'; accepted are {domains}")
     if len(inputs) not in op.inputs:
         expected = " or ".join(map(str, op.inputs))
+        if len(op.inputs) > _MOST_NAMED:
+            expected = f"{min(op.inputs)} or more"
         raise node.refusal(f"has {len(inputs)} inputs; expected {expected}")
     results = op.handler(emitter, node, inputs)
+    for result in results:
+        if too_large(result.shape):
+            raise node.refusal(
+                f"its result of shape {list(result.shape)} has more than "
+                f"{MAX_ELEMENTS:,} elements"
+            )
     # What QONNX's tools note on their nodes is theirs; an attribute that ONNX defines
     # may change the meaning.
     if op.domains <= STANDARD_DOMAINS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, cast
@@ -14,6 +15,9 @@ AttributeValue: TypeAlias = int | float | str | TensorProto | list[int | float |
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
+
+# Of a list of more than twelve numbers messages show the first eight.
+_LONG_LIST = re.compile(r"\[((?:[^\[\],]+, ){7}[^\[\],]+)(?:, [^\[\],]+){5,}\]")
 
 
 @dataclass
@@ -34,7 +38,8 @@ class Node:
     def refusal(self, reason: str, *, hint: str = "") -> ImportRefused:
         """The error that this node is not accepted, to be raised."""
         where = f"{self.file}: node '{self.name}' ({self.op_type})"
-        return ImportRefused(f"{where}: {reason}", hint=hint)
+        shown = _LONG_LIST.sub(r"[\1, ..]", reason)
+        return ImportRefused(f"{where}: {shown}", hint=hint)
 
     @property
     def unread(self) -> list[str]:

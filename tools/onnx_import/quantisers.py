@@ -31,6 +31,9 @@ from tools.onnx_import.values import (
     real_input,
 )
 
+# No level of 32 bits is greater.
+_GREATEST_LEVEL = 1 << 32
+
 _ROUNDINGS = {"ROUND": Rounding.HALF_EVEN, **{mode.name: mode for mode in Rounding}}
 
 
@@ -111,6 +114,11 @@ def zero_point_of(node: Node, inputs: Sequence[Value | None], index: int) -> Rea
         raise node.refusal(
             f"the zero point '{node.inputs[index]}' has the value {bad}; expected "
             "integers"
+        )
+    if (beyond := np.abs(zero_point) > _GREATEST_LEVEL).any():
+        raise node.refusal(
+            f"the zero point '{node.inputs[index]}' has the value "
+            f"{zero_point[beyond].flat[0]}; expected at most 32 bits"
         )
     return zero_point
 

@@ -118,8 +118,14 @@ def _first_version(node: Node, inputs: Sequence[Value | None]) -> _Truncation:
 def _second(node: Node, inputs: Sequence[Value | None]) -> _Truncation:
     scale, zero = scale_of(node, inputs, 1), zero_point_of(node, inputs, 2)
     out_scale, bits = scale_of(node, inputs, 4), bit_width(node, inputs, 5)
-    step = np.float32(2) ** np.round(np.log2(out_scale / scale))
-    out_zero = np.asarray(zero / step, np.float32)
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        step = np.float32(2) ** np.round(np.log2(out_scale / scale))
+        out_zero = np.asarray(zero / step, np.float32)
+    if not bool((np.isfinite(step) & np.isfinite(out_zero) & (step > 0)).all()):
+        raise node.refusal(
+            f"its scale and its output's, {np.max(scale)} and {np.max(out_scale)}, are "
+            "too far apart; expected a ratio that float32 holds"
+        )
     if (off := np.rint(out_zero) != out_zero).any():
         bad, steps = (np.broadcast_to(p, off.shape)[off].max() for p in (zero, step))
         raise node.refusal(
