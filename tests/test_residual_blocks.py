@@ -6,10 +6,10 @@ They stand side by side in one model, which is compiled once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import pytest
+from block_agreement import assert_blocks_agree, network_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto
@@ -22,7 +22,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from lowering.c.engine import CEngine
 from lowering.hw.engine import RtlEngine
-from lowering.interpreter.engine import Core, Interpreter, InterpreterError
+from lowering.interpreter.engine import Interpreter, InterpreterError
 from passes.lower_to_integer import LowerToIntegerPass
 from passes.narrow_sums import NarrowSumsPass
 from qdialect.constants import constant_array
@@ -46,28 +46,11 @@ def blocks_from(first: int) -> list[Block]:
     return [draw_block(seed) for seed in range(first, first + _TOGETHER)]
 
 
-def network_of(blocks: Sequence[Block]) -> ModuleOp:
-    network = import_onnx(blocks_model(blocks).SerializeToString(), name="blocks.onnx")
-    network.verify()
-    return network
-
-
-def check(blocks: Sequence[Block], pipeline: str, *cores: type[CEngine | RtlEngine]):
-    """A pipeline's module gives what the network does, bit for bit."""
-    network = network_of(blocks)
-    frames = [block.frames(FRAMES) for block in blocks]
-    expected = Interpreter(network).run(frames)
-    module = apply(network, *find_pipeline(pipeline).passes)
-    engines: list[Core | None] = [core(module) for core in cores] or [None]
-    stalled = [
-        partial(engine, pause_in_percent=40, pause_out_percent=60)
-        for engine in engines
-        if isinstance(engine, RtlEngine)
-    ]
-    for engine in (*engines, *stalled):
-        found = Interpreter(module, core=engine).run(frames)
-        for block, a, b in zip(blocks, found, expected, strict=True):
-            assert np.array_equal(a, b), block
+def check(
+    blocks: Sequence[Block], pipeline: str, *cores: type[CEngine | RtlEngine]
+) -> None:
+    model = blocks_model(blocks)
+    assert_blocks_agree(model, blocks, pipeline, *cores, count=FRAMES)
 
 
 @settings(max_examples=20, deadline=None)
@@ -81,7 +64,7 @@ def test_onnx_runtime(first: int) -> None:
     """It rounds products and sums; a level may be another where one is close to a tie."""
     blocks = blocks_from(first)
     frames = [block.frames(FRAMES) for block in blocks]
-    found = Interpreter(network_of(blocks)).run(frames)
+    found = Interpreter(network_of(blocks_model(blocks))).run(frames)
     expected = by_onnx_runtime(blocks_model(blocks), *frames)
     pairs = zip(found, expected, strict=True)
     distances = [np.abs(a.astype(int) - b.astype(int)).ravel() for a, b in pairs]
@@ -95,7 +78,7 @@ def test_sums_are_narrow(first: int) -> None:
     """Factors of 20 bits and more become ones of 13 at most; a concat needs none."""
     passes = find_pipeline("bnn-integer").passes
     count = [type(pass_) for pass_ in passes].index(NarrowSumsPass)
-    wide = apply(network_of(blocks_from(first)), *passes[:count])
+    wide = apply(network_of(blocks_model(blocks_from(first))), *passes[:count])
     narrow = apply(wide, *passes[count:])
     assert max(factors(wide), default=0) >> 20
     assert not max(factors(narrow), default=0) >> 13

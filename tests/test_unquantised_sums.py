@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
+from block_agreement import assert_blocks_agree, network_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import OnnxGraph, by_onnx_runtime
@@ -24,7 +24,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from lowering.c.engine import CEngine
 from lowering.hw.engine import RtlEngine
-from lowering.interpreter.engine import Core, Interpreter
+from lowering.interpreter.engine import Interpreter
 from passes.narrow_sums import NarrowSumsPass
 from qdialect.constants import constant_array
 from qdialect.elementwise import MulOp
@@ -47,30 +47,11 @@ def blocks_from(first: int) -> list[TrtBlock]:
     return [draw_trt_block(seed) for seed in range(first, first + _TOGETHER)]
 
 
-def network_of(blocks: Sequence[TrtBlock]) -> ModuleOp:
-    network = import_onnx(trt_model(blocks).SerializeToString(), name="blocks.onnx")
-    network.verify()
-    return network
-
-
 def check(
     blocks: Sequence[TrtBlock], pipeline: str, *cores: type[CEngine | RtlEngine]
 ) -> None:
-    """A pipeline's module gives what the network does, bit for bit."""
-    network = network_of(blocks)
-    frames = [block.frames(FRAMES) for block in blocks]
-    expected = Interpreter(network).run(frames)
-    module = apply(network, *find_pipeline(pipeline).passes)
-    engines: list[Core | None] = [core(module) for core in cores] or [None]
-    stalled = [
-        partial(engine, pause_in_percent=40, pause_out_percent=60)
-        for engine in engines
-        if isinstance(engine, RtlEngine)
-    ]
-    for engine in (*engines, *stalled):
-        found = Interpreter(module, core=engine).run(frames)
-        for block, a, b in zip(blocks, found, expected, strict=True):
-            assert np.array_equal(a, b), block
+    model = trt_model(blocks)
+    assert_blocks_agree(model, blocks, pipeline, *cores, count=FRAMES)
 
 
 @settings(max_examples=5, deadline=None)
@@ -84,7 +65,7 @@ def test_onnx_runtime(first: int) -> None:
     """It rounds products and sums; a level may be another where one is close to a tie."""
     blocks = blocks_from(first)
     frames = [block.frames(FRAMES) for block in blocks]
-    found = Interpreter(network_of(blocks)).run(frames)
+    found = Interpreter(network_of(trt_model(blocks))).run(frames)
     expected = by_onnx_runtime(trt_model(blocks), *frames)
     for block, a, b in zip(blocks, found, expected, strict=True):
         distances = np.abs(a.astype(int) - b.astype(int))
@@ -98,7 +79,7 @@ def test_sums_with_a_shortcut_are_narrow() -> None:
     block = replace(draw_trt_block(0), projects=False, per_channel=True)
     passes = find_pipeline("bnn-integer").passes
     count = [type(pass_) for pass_ in passes].index(NarrowSumsPass)
-    wide = apply(network_of([block]), *passes[:count])
+    wide = apply(network_of(trt_model([block])), *passes[:count])
     narrow = apply(wide, *passes[count:])
     assert max(factors(wide)) >> 26
     assert min(factors(narrow)) < 1 << 9
