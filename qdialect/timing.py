@@ -28,8 +28,9 @@ _MEASURED_FRAMES = 2
 # A depth is accepted after so many times the frames of a trial.
 _LONGER = 4
 _MAX_DOUBLINGS = 8
-# The most beats of a schedule that is worked out exactly, and of one that is so often.
+# The most beats of schedules that are worked out exactly: of a few, of one, of many.
 _MAX_CHECKED_BEATS = 150_000
+_MAX_TIMED_BEATS = 500_000
 _MAX_TRIED_BEATS = 20_000
 # What an open schedule leaves out, in beats: latencies that depend on depths.
 _MARGIN = 1
@@ -90,8 +91,8 @@ class FrameTimes(NamedTuple):
     A unit that gave its result in the cycle in which it takes its input would have 0.
 
     Attributes:
-        latency: from the frame's first input beat.
-        drain: from its last one.
+        latency: from the cycle in which the frame's first input beat is taken.
+        drain: from that of its last one.
     """
 
     latency: int
@@ -107,11 +108,13 @@ def frame_times(function: FuncOp) -> FrameTimes:
         DeadlockError: some unit waits for ever.
     """
     arguments = function.body.block.args
-    if _beats(function) <= _MAX_CHECKED_BEATS:
+    if _beats(function) <= _MAX_TIMED_BEATS:
         exact = beat_times(function, 1)
         (end,) = exact.last_beats()
-        taken = [exact.wires[argument].takes[-1] for argument in arguments]
-        return FrameTimes(end, end - max(taken, default=0))
+        taken = [exact.wires[argument].takes for argument in arguments]
+        first = min((takes[0] for takes in taken), default=0)
+        last = max((takes[-1] for takes in taken), default=0)
+        return FrameTimes(end - first, end - last)
     return _open_times(function)
 
 
@@ -129,8 +132,10 @@ def _open_times(function: FuncOp) -> FrameTimes:
     indices = range(len(returned.operands))
     end = max(int(schedule.takes[returned, index][-1]) for index in indices)
     uses = [next(iter(argument.uses)) for argument in arguments]
-    takes = [int(schedule.takes[use.operation, use.index][-1]) for use in uses]
-    return FrameTimes(end, end - max(takes, default=0))
+    taken = [schedule.takes[use.operation, use.index] for use in uses]
+    first = min((int(takes[0]) for takes in taken), default=0)
+    last = max((int(takes[-1]) for takes in taken), default=0)
+    return FrameTimes(end - first, end - last)
 
 
 def frame_latency(function: FuncOp) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from first_frame import first_frame_times
 from pass_agreement import TO_INTEGER, apply
 from shared_models import CONVOLUTION
 from simulators import needs_simulator
@@ -50,19 +51,10 @@ def check(trained: ModuleOp, frames: Array, fold: FoldPass) -> None:
     (found,) = engine(inputs)
     np.testing.assert_array_equal(found, levels)
     assert engine.cycles_per_frame == frame_interval(function)
-    latency = first_frame_cycles(engine)
+    latency = first_frame_times(engine).latency
     assert latency == pytest.approx(frame_latency(function), rel=LATENCY_ERROR)
     (found,) = engine(inputs, pause_in_percent=30, pause_out_percent=40, seed=5)
     np.testing.assert_array_equal(found, levels)
-
-
-def first_frame_cycles(engine: RtlEngine) -> int:
-    """Cycles from the first input beat of the last run to the end of its first frame."""
-    assert engine.run is not None
-    times = engine.run.times
-    start = min(t.first[0] for name, t in times.items() if name.startswith("s_axis"))
-    end = max(t.last[0] for name, t in times.items() if name.startswith("m_axis"))
-    return end - start
 
 
 def frames_of(name: str, count: int) -> Array:

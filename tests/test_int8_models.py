@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from first_frame import first_frame_times
 from onnx import ModelProto, TensorProto, helper, shape_inference
 from onnx_graphs import by_onnx_runtime
 from pass_agreement import TO_INTEGER, apply
@@ -32,7 +33,7 @@ from passes.insert_fifos import InsertFifosPass
 from qdialect.constants import constant_array
 from qdialect.data import Array
 from qdialect.elementwise import AddOp, MulOp
-from qdialect.timing import frame_interval
+from qdialect.timing import frame_interval, frame_times
 from qdialect.types import element_of, is_level, width_bits
 from qdialect.units import stream_functions
 from tools.build.agreement import reference_run
@@ -181,5 +182,6 @@ def test_rtl(model: SharedModel) -> None:
     np.testing.assert_array_equal(found, levels)
     (function,) = stream_functions(streams)
     assert engine.cycles_per_frame == frame_interval(function)
+    assert first_frame_times(engine) == frame_times(function)
     (found,) = engine(reference.core_inputs, pause_in_percent=30, pause_out_percent=40)
     np.testing.assert_array_equal(found, levels)

@@ -32,7 +32,8 @@ def shipped(name: str) -> ModuleOp:
 
 def check(module: ModuleOp, cycles: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """No exact schedule helps to choose the depths; then one judges them."""
-    monkeypatch.setattr(timing, "_MAX_CHECKED_BEATS", 0)
+    for limit in ("_MAX_CHECKED_BEATS", "_MAX_TIMED_BEATS"):
+        monkeypatch.setattr(timing, limit, 0)
     folded = apply(module, FoldPass(max_cycles=cycles), InsertFifosPass())
     function = core_of(folded)
     exact = beat_times(function, FRAMES).last_beats()
