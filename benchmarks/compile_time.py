@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from own_networks import quantised_networks
+
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parent.parent
-MODELS = ROOT / "models"
 GENERATOR = ROOT / "tests" / "support" / "topologies.py"
 VERSION_LIMIT_SECONDS, BUILD_LIMIT_SECONDS = 0.6, 3.0
 # Seconds to all outputs of a generated network, and to its integer level.
@@ -119,7 +120,7 @@ def main() -> None:
     given = [Path(a) for a in sys.argv[1:]]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "build"
-        for path in given or sorted(MODELS.glob("*.onnx")):
+        for path in given or quantised_networks():
             build = [str(BIN / "qbuild"), str(path), "-o", str(folder), "--no-rtl-sim"]
             runs = measure(build, 5, folder)
             report(f"qbuild {path.name}", runs, BUILD_LIMIT_SECONDS)

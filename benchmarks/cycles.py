@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from own_networks import quantised_networks
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
@@ -37,7 +38,6 @@ from tools.pipelines import PIPELINES
 from tools.signature import entry_of
 
 ROOT = Path(__file__).resolve().parent.parent
-MODELS = ROOT / "models"
 SHARED = Path(os.environ.get("QNNC_SHARED_MODELS", ROOT.parent / "shared" / "models"))
 CNV = SHARED / "bnn_pynq" / "cnvW1A1_cifar10.onnx"
 # A frame of a map is some thousand beats.
@@ -123,7 +123,7 @@ def networks() -> list[Path]:
     """Those given, or our own and CNV."""
     if sys.argv[1:]:
         return [Path(a) for a in sys.argv[1:]]
-    ours = sorted(MODELS.glob("*.onnx"))
+    ours = quantised_networks()
     if CNV.is_file():
         return [*ours, CNV]
     print(f"{CNV.name} is not beside the repository: left out")
