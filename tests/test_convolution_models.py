@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 import numpy as np
 import pytest
-from pass_agreement import TO_INTEGER, apply
+from model_levels import imported, integer, run
+from pass_agreement import apply
 from shared_models import (
     CONVOLUTION,
     SharedModel,
     cifar10_labels,
     mnist_labels,
 )
-from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
 from lowering.c.engine import CEngine
 from lowering.interpreter.engine import Interpreter
 from passes.bitpack import BitpackPass
 from passes.quantize_inputs import QuantizeInputsPass
-from qdialect.data import Array
 from qdialect.shaping import TransposeOp
 from qdialect.types import element_of, is_level
-from tools.onnx_import.frontend import import_onnx
 
 models = pytest.mark.parametrize("model", CONVOLUTION, ids=lambda m: m.name)
 
@@ -32,23 +27,6 @@ models = pytest.mark.parametrize("model", CONVOLUTION, ids=lambda m: m.name)
 # edge of a step, the level behind it differs, and with it what is computed from it:
 # share of the outputs that may.
 _OTHER_LEVELS = {"espcn": 1e-4, "radioml_vgg10": 1 / 8}
-
-
-@cache
-def imported(path: Path) -> ModuleOp:
-    module = import_onnx(path)
-    module.verify()
-    return module
-
-
-@cache
-def integer(path: Path) -> ModuleOp:
-    return apply(imported(path), *TO_INTEGER)
-
-
-def run(module: ModuleOp, frames: Array) -> Array:
-    (outputs,) = Interpreter(module).run([frames])
-    return outputs
 
 
 @models

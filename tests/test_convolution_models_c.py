@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 import numpy as np
 import pytest
+from model_levels import integer
 from pass_agreement import TO_INTEGER, apply
 from shared_models import CONVOLUTION, SharedModel
 from topologies import TOPOLOGIES, Topology, random_images, topology_model
@@ -25,15 +23,10 @@ topologies = pytest.mark.parametrize("topology", TOPOLOGIES, ids=lambda t: t.nam
 _FRAMES = 8
 
 
-@cache
-def integer(path: Path) -> ModuleOp:
-    return apply(import_onnx(path), *TO_INTEGER)
-
-
-def assert_c_agrees(integer: ModuleOp, frames: Array, *passes: BitpackPass) -> None:
+def assert_c_agrees(level: ModuleOp, frames: Array, *passes: BitpackPass) -> None:
     """The integer level gives in C, after passes, what it gives in the interpreter."""
-    (expected,) = Interpreter(integer).run([frames])
-    module = apply(integer, *passes)
+    (expected,) = Interpreter(level).run([frames])
+    module = apply(level, *passes)
     (found,) = Interpreter(module, core=CEngine(module)).run([frames])
     np.testing.assert_array_equal(found, expected)
 

@@ -8,19 +8,16 @@ single one changes many that are computed from it.
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 import numpy as np
 import onnx
 import pytest
 from first_frame import first_frame_times
+from model_levels import imported, integer, run
 from onnx import ModelProto, TensorProto, helper, shape_inference
 from onnx_graphs import by_onnx_runtime
-from pass_agreement import TO_INTEGER, apply
+from pass_agreement import apply
 from shared_models import SCHEMES, SharedModel, cifar10_labels
 from simulators import needs_simulator
-from xdsl.dialects.builtin import ModuleOp
 
 from lowering.c.engine import CEngine
 from lowering.hw.convert_qflow_to_hw import ConvertQflowToHwPass
@@ -46,23 +43,6 @@ _OTHER_LEVELS = 1e-5
 # Outputs that differ at the end. ONNX Runtime does not give the recorded outputs of the
 # second network on every machine: where it does not, as many of its own differ.
 _OTHER_OUTPUTS = {"resnet8_int8": 0.03, "dscnn_int8": 0.15}
-
-
-@cache
-def imported(path: Path) -> ModuleOp:
-    module = import_onnx(path)
-    module.verify()
-    return module
-
-
-@cache
-def integer(path: Path) -> ModuleOp:
-    return apply(imported(path), *TO_INTEGER)
-
-
-def run(module: ModuleOp, frames: Array) -> Array:
-    (outputs,) = Interpreter(module).run([frames])
-    return outputs
 
 
 @models

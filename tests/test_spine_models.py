@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from model_levels import imported
 from pass_agreement import TO_INTEGER, apply
 from shared_models import SPINE, SharedModel, mnist_labels
 from xdsl.dialects.builtin import ModuleOp
@@ -24,16 +24,8 @@ from passes.quantize_inputs import QuantizeInputsPass
 from qdialect.data import Array
 from qdialect.timing import frame_interval
 from qdialect.units import stream_functions
-from tools.onnx_import.frontend import import_onnx
 
 models = pytest.mark.parametrize("model", SPINE, ids=lambda m: m.name)
-
-
-@cache
-def imported(path: Path) -> ModuleOp:
-    module = import_onnx(path)
-    module.verify()
-    return module
 
 
 def meaning(path: Path) -> ModuleOp:
